@@ -1,0 +1,32 @@
+# Two commands: `make run` goes from a fresh clone to outputs/submission.csv,
+# `make test` runs lint's neighbour, the tests. Both set up .venv once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint clean
+
+run: .venv/run.stamp
+	$(BIN)/python -m hms_utils run
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Removes what the chain wrote, the sample data included; keeps .venv.
+clean:
+	git clean -fdX outputs
+
+.venv/bin/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, found ' + sys.version.split()[0] + '; name another with: make PYTHON=python3.12 run')"
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@

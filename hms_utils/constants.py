@@ -1,0 +1,42 @@
+"""Names and numbers of the competition's data."""
+
+COMPETITION = "hms-harmful-brain-activity-classification"
+
+CLASSES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
+VOTE_COLUMNS = tuple(f"{name.lower()}_vote" for name in CLASSES)
+
+# Rows with this many votes or more are the population of the leaderboard.
+WELL_VOTED = 10
+
+SFREQ = 200  # samples per second
+EEG_SECONDS = 50  # length of a label window
+LABEL_SECONDS = 10  # its central part, which the experts labelled
+SPECTROGRAM_SECONDS = 600  # length of the long window around it
+SPECTROGRAM_STEP = 2  # seconds per row of a spectrogram file
+
+ELECTRODES = (
+    *("Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1", "Fz", "Cz"),
+    *("Pz", "Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
+)
+EEG_COLUMNS = (*ELECTRODES, "EKG")
+
+# The double banana: four chains from front to back, in the order of the
+# competition's spectrogram columns.
+CHAINS = {
+    "LL": ("Fp1", "F7", "T3", "T5", "O1"),
+    "RL": ("Fp2", "F8", "T4", "T6", "O2"),
+    "LP": ("Fp1", "F3", "C3", "P3", "O1"),
+    "RP": ("Fp2", "F4", "C4", "P4", "O2"),
+}
+# Each chain's counterpart on the other side of the head.
+MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
+DIFFERENCES = tuple(
+    pair for chain in CHAINS.values() for pair in zip(chain[:-1], chain[1:], strict=True)
+)
+
+# Bins 3 to 102 of a 1,024-point FFT at 200 Hz; file columns name them with two
+# decimals, halves rounded up (3.125 is "LL_3.13"), without trailing zeros ("LL_4.1").
+FREQUENCIES = tuple(k * SFREQ / 1024 for k in range(3, 103))
+SPECTROGRAM_COLUMNS = tuple(
+    f"{chain}_{int(f * 100 + 0.5) / 100:g}" for chain in CHAINS for f in FREQUENCIES
+)

@@ -1,0 +1,161 @@
+"""Where the data is, where output goes, and writing without half-written files."""
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hms_utils.constants import COMPETITION
+
+KAGGLE_INPUT = Path("/kaggle/input")
+KAGGLE_WORKING = Path("/kaggle/working")
+REPOSITORY = Path(__file__).resolve().parents[1]
+# A file that only generated data sets hold.
+SYNTHETIC_MARK = "SYNTHETIC.txt"
+DATA_FILES = ("train.csv", "train_eegs", "train_spectrograms")
+
+
+@dataclass(frozen=True)
+class DataLocation:
+    """A folder in the competition's layout, and why it was taken.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute path of the folder.
+    reason : str
+        Which of the places that are searched it was found in.
+    """
+
+    path: Path
+    reason: str
+
+    @property
+    def is_synthetic(self):
+        """Whether the folder was written by `sample.generate`."""
+        return (self.path / SYNTHETIC_MARK).is_file()
+
+
+def _root():
+    """Return the checkout, or the working directory of an installed package."""
+    return REPOSITORY if (REPOSITORY / "notebooks").is_dir() else Path.cwd()
+
+
+def _require_data(path, reason):
+    missing = [name for name in DATA_FILES if not (path / name).exists()]
+    if missing:
+        found = "no such folder" if not path.is_dir() else "it lacks " + ", ".join(missing)
+        raise FileNotFoundError(
+            f"{path} ({reason}): expected a folder with {', '.join(DATA_FILES)}; {found}"
+        )
+    return DataLocation(path.resolve(), reason)
+
+
+def find_data_dir(data_dir=None):
+    """Find the competition's data.
+
+    The first of these is taken: the argument, ``HMS_DATA_DIR``, a folder below
+    ``/kaggle/input``, ``data/<competition>`` in the checkout.
+
+    Parameters
+    ----------
+    data_dir : path-like, optional
+        A folder in the competition's layout; empty counts as not given.
+
+    Returns
+    -------
+    DataLocation or None
+        None where none of the places holds data.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the argument or the environment names a folder without the data:
+        what was asked for is never replaced by something else.
+    """
+    if data_dir:
+        return _require_data(Path(data_dir).expanduser(), "given as an argument")
+    if os.environ.get("HMS_DATA_DIR"):
+        path = Path(os.environ["HMS_DATA_DIR"]).expanduser()
+        return _require_data(path, "named by HMS_DATA_DIR")
+    for depth in ("*", "*/*", "*/*/*"):
+        for table in sorted(KAGGLE_INPUT.glob(f"{depth}/train.csv")):
+            if all((table.parent / name).exists() for name in DATA_FILES):
+                return DataLocation(table.parent.resolve(), "mounted by Kaggle")
+    path = _root() / "data" / COMPETITION
+    return _require_data(path, "the checkout's data folder") if path.is_dir() else None
+
+
+def find_output_dir(output_dir=None):
+    """Return the folder for everything that the suite writes.
+
+    Parameters
+    ----------
+    output_dir : path-like, optional
+        Taken if given; otherwise ``/kaggle/working`` on Kaggle, ``outputs`` in
+        the checkout elsewhere. It need not exist.
+
+    Returns
+    -------
+    Path
+        Absolute path.
+    """
+    if output_dir:
+        return Path(output_dir).expanduser().resolve()
+    return KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else _root() / "outputs"
+
+
+def require(path, notebook):
+    """Return `path`, or say which notebook writes it.
+
+    Parameters
+    ----------
+    path : Path
+        A file of an earlier stage.
+    notebook : str
+        The notebook that writes it, such as ``"02_spectrograms"``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run notebooks/{notebook}.ipynb first")
+    return path
+
+
+@contextmanager
+def replacing(path):
+    """Write a file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; its folder is made.
+
+    Yields
+    ------
+    Path
+        A temporary file of the same folder and suffix, which becomes `path` if
+        the block ends without an error and is removed otherwise.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write `content` as indented JSON, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,230 @@
+"""From a window of EEG, or of a given spectrogram, to an image."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft, signal
+
+from hms_utils.constants import (
+    CHAINS,
+    FREQUENCIES,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    SPECTROGRAM_STEP,
+)
+from hms_utils.montage import bipolar, bridge_gaps, fill_gaps
+
+N_FFT = 1024
+N_WINDOW = 128  # samples of the public recipe's Hann window
+N_MELS = 128
+F_MAX = 20.0  # Hz; the top of every image
+N_FRAMES = 256  # columns of an image
+TILE_SHAPE = (N_MELS, N_FRAMES)  # frequency by time, of one chain in one view
+
+# All images map power to 0-255 by this one scale, so that equal pixels mean
+# equal power in every recording.
+DB_RANGE = (-20.0, 40.0)  # dB re 1 µV²/Hz
+
+_TAPER_SECONDS = 4  # length of the competition's window
+
+
+@lru_cache
+def _mel_filters():
+    """Return librosa's Slaney filter bank (128, 103) over the bins up to 20 Hz.
+
+    Below 1 kHz the Slaney scale is linear, so the band edges are evenly spaced.
+    """
+    bins = np.arange(int(F_MAX * N_FFT / SFREQ) + 1) * SFREQ / N_FFT
+    edges = np.linspace(0, F_MAX, N_MELS + 2)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    height = 2 / (edges[2:] - edges[:-2])
+    return (np.maximum(0, np.minimum(rising, falling)) * height[:, None]).astype(np.float32)
+
+
+@lru_cache
+def _windowed_dft():
+    """Return the Hann window times cosines and sines, (128, 2 x 103).
+
+    Only 128 of the 1,024 samples of a frame are not zero and only 103 of the
+    513 bins lie below 20 Hz, so the transform is a small matrix.
+    """
+    n_bins = _mel_filters().shape[1]
+    samples = np.arange(N_WINDOW) + (N_FFT - N_WINDOW) // 2
+    angles = 2 * np.pi * np.outer(samples, np.arange(n_bins)) / N_FFT
+    window = signal.windows.hann(N_WINDOW, sym=False)[:, None]
+    return np.hstack([window * np.cos(angles), window * np.sin(angles)]).astype(np.float32)
+
+
+def _mel_power(signals, hop_length):
+    """Return the mel power (n_channels, 128, 1 + n_samples // hop_length) of signals."""
+    n_channels, n_samples = signals.shape
+    padded = np.pad(signals, ((0, 0), (N_WINDOW // 2, N_WINDOW // 2)))
+    frames = sliding_window_view(padded, N_WINDOW, axis=1)[:, ::hop_length]
+    n_frames = 1 + n_samples // hop_length
+    transform = frames[:, :n_frames].reshape(-1, N_WINDOW) @ _windowed_dft()
+    np.square(transform, out=transform)
+    n_bins = transform.shape[1] // 2
+    power = transform[:, :n_bins]
+    power += transform[:, n_bins:]
+    mel = power @ _mel_filters().T
+    return mel.reshape(n_channels, n_frames, N_MELS).transpose(0, 2, 1)
+
+
+def mel_spectrogram(eeg):
+    """Compute the EEG spectrogram of the public notebooks.
+
+    For each of the 16 differences: gaps filled with the mean, the mel
+    spectrogram of ``librosa.feature.melspectrogram(y=x, sr=200,
+    hop_length=len(x) // 256, n_fft=1024, n_mels=128, fmin=0, fmax=20,
+    win_length=128)``, in dB below its own maximum with a floor of -80; then the
+    mean over each chain.
+
+    Parameters
+    ----------
+    eeg : array-like of float32, shape (n_samples, 20)
+        Microvolts, columns as in the file; NaN allowed. A label window has
+        10,000 samples.
+
+    Returns
+    -------
+    ndarray of float32, shape (4, 128, 256)
+        dB; chains in the order LL, RL, LP, RP, 0 to 20 Hz, first 256 frames.
+
+    Raises
+    ------
+    ValueError
+        If `eeg` has another shape or fewer than 256 samples.
+    """
+    signals = fill_gaps(bipolar(eeg))
+    if signals.shape[1] < N_FRAMES:
+        raise ValueError(f"expected at least {N_FRAMES} samples of EEG, found {signals.shape[1]}")
+    power = np.maximum(_mel_power(signals, signals.shape[1] // N_FRAMES), 1e-10)
+    decibel = 10 * np.log10(power)
+    decibel -= decibel.max(axis=(1, 2), keepdims=True)
+    np.maximum(decibel, -80, out=decibel)
+    chains = decibel[:, :, :N_FRAMES].reshape(len(CHAINS), -1, *TILE_SHAPE)
+    return chains.mean(axis=1)
+
+
+def competition_spectrogram(eeg):
+    """Compute the spectrogram that the competition published beside each EEG.
+
+    Bipolar differences, zero-phase Butterworth band-pass of 0.5-40 Hz, windows
+    of 4 s every 2 s, three DPSS tapers, FFT of length 1,024, mean power over
+    tapers and over each chain's differences.
+
+    Parameters
+    ----------
+    eeg : array-like of float32, shape (n_samples, 20)
+        Microvolts, columns as in the file. Gaps are bridged for the filter; a
+        chain's row is NaN where more than half of its samples are missing.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, 400)
+        Power in µV²/Hz, columns as in the competition's files. Row k is made of
+        seconds 2k to 2k + 4 of `eeg`; in a recording's published spectrogram
+        row k is centred at second 2k + 1 of its clock, so that clock starts one
+        second into what gives the same rows here.
+
+    Raises
+    ------
+    ValueError
+        If `eeg` has another shape or lasts less than 4 s.
+    """
+    differences = bipolar(eeg)
+    n_window, hop = _TAPER_SECONDS * SFREQ, SPECTROGRAM_STEP * SFREQ
+    if differences.shape[1] < n_window:
+        raise ValueError(
+            f"expected at least {_TAPER_SECONDS} s of EEG, "
+            f"found {differences.shape[1] / SFREQ:g} s"
+        )
+    band = signal.butter(4, (0.5, 40), "bandpass", fs=SFREQ, output="sos")
+    filtered = signal.sosfiltfilt(band, bridge_gaps(differences)).astype(np.float32)
+    windows = sliding_window_view(filtered, n_window, axis=1)[:, ::hop]
+    tapers = signal.windows.dpss(n_window, 2, Kmax=3).astype(np.float32)
+    bins = np.round(np.array(FREQUENCIES) * N_FFT / SFREQ).astype(int)
+    power = np.zeros((*windows.shape[:2], len(bins)), np.float32)
+    for taper in tapers:
+        transform = fft.rfft(windows * taper, N_FFT)[..., bins]
+        power += transform.real**2 + transform.imag**2
+    power /= SFREQ * len(tapers)
+    chains = power.reshape(len(CHAINS), -1, *power.shape[1:]).mean(axis=1)
+    missing = sliding_window_view(np.isnan(differences), n_window, axis=1)[:, ::hop].mean(axis=2)
+    chains[missing.reshape(len(CHAINS), -1, missing.shape[1]).mean(axis=1) > 0.5] = np.nan
+    return chains.transpose(1, 0, 2).reshape(-1, len(SPECTROGRAM_COLUMNS))
+
+
+def eeg_image(eeg):
+    """Draw a window of EEG as the view ``eeg50``.
+
+    As `mel_spectrogram`, but with power in absolute units instead of below each
+    channel's maximum, which a single artefact sets; and clipped to ±1,024 µV.
+
+    Parameters
+    ----------
+    eeg : array-like of float32, shape (n_samples, 20)
+        Microvolts, columns as in the file; NaN allowed.
+
+    Returns
+    -------
+    ndarray of uint8, shape (4, 128, 256)
+        `DB_RANGE` as 0-255; chain, frequency from 0 to 20 Hz, time.
+    """
+    signals = fill_gaps(bipolar(eeg))
+    signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -1024, 1024)
+    power = _mel_power(signals, signals.shape[1] // N_FRAMES)[:, :, :N_FRAMES]
+    # A mel filter has unit area over Hz but sums over bins; the window's energy
+    # and the sampling rate make it a density like the competition's.
+    window_energy = np.sum(signal.windows.hann(N_WINDOW, sym=False) ** 2)
+    density = power * (SFREQ / N_FFT / (SFREQ * window_energy))
+    decibel = 10 * np.log10(np.maximum(density, 1e-10))
+    return to_pixels(decibel.reshape(len(CHAINS), -1, *TILE_SHAPE).mean(axis=1))
+
+
+@lru_cache
+def _mel_from_frequencies():
+    """Return the linear interpolation (128, 100) of file frequencies to mel bands."""
+    centres = np.linspace(0, F_MAX, N_MELS + 2)[1:-1]
+    units = np.eye(len(FREQUENCIES))
+    return np.stack([np.interp(centres, FREQUENCIES, unit) for unit in units], 1).astype(np.float32)
+
+
+def spectrogram_image(spectrogram):
+    """Draw ten minutes of a given spectrogram as the view ``kaggle600``.
+
+    The central 512 s, on the frequency axis of `eeg_image`.
+
+    Parameters
+    ----------
+    spectrogram : ndarray of float32, shape (300, 400)
+        Power in µV²/Hz, columns as in the competition's files; NaN allowed.
+
+    Returns
+    -------
+    ndarray of uint8, shape (4, 128, 256)
+        `DB_RANGE` as 0-255, missing values as 0; chain, frequency, time.
+    """
+    margin = (len(spectrogram) - N_FRAMES) // 2
+    central = spectrogram[margin : margin + N_FRAMES]
+    decibel = 10 * np.log10(np.maximum(central, 1e-10))
+    chains = decibel.reshape(N_FRAMES, len(CHAINS), len(FREQUENCIES)).transpose(1, 2, 0)
+    return to_pixels(_mel_from_frequencies() @ chains)
+
+
+def to_pixels(decibel):
+    """Map `DB_RANGE` to 0-255, what is missing or below to 0, above to 255."""
+    low, high = DB_RANGE
+    pixels = (decibel - low) * (255 / (high - low))
+    return np.nan_to_num(np.rint(np.clip(pixels, 0, 255))).astype(np.uint8)
+
+
+def reduce_image(image, factor):
+    """Shrink the last two axes of a uint8 image by a whole factor, by block means."""
+    if factor == 1:
+        return image
+    *rest, height, width = image.shape
+    blocks = image.reshape(*rest, height // factor, factor, width // factor, factor)
+    return np.rint(blocks.mean(axis=(-3, -1), dtype=np.float32)).astype(np.uint8)
