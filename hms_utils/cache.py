@@ -115,6 +115,8 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
         array.flush()
 
     windows.to_parquet(partial / "index.parquet")
+    synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
+    paths.write_json(partial / "source.json", {"data": str(data_dir), "synthetic": synthetic})
     (partial / "done.npy").unlink()
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
@@ -123,7 +125,7 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
 
 
 def load(folder, views=VIEWS):
-    """Open the images and the index that `build` wrote.
+    """Open the images and the index that `build` wrote, and say what they are of.
 
     Parameters
     ----------
@@ -145,7 +147,16 @@ def load(folder, views=VIEWS):
     folder = Path(folder)
     paths.require(folder / "index.parquet", "02_spectrograms")
     images = [np.load(folder / f"{view}.npy", mmap_mode="r") for view in views]
-    return images, pd.read_parquet(folder / "index.parquet")
+    index, source = (
+        pd.read_parquet(folder / "index.parquet"),
+        paths.read_json(folder / "source.json"),
+    )
+    print(
+        f"Images: {len(index)} windows of {index.patient_id.nunique()} patients, {source['data']}"
+    )
+    if source["synthetic"]:
+        print(paths.SYNTHETIC_NOTICE)
+    return images, index
 
 
 def _key(windows, data_dir, split, reduce):
@@ -189,7 +200,9 @@ def _draw(data_dir, split, rows, reduce):
         window = _cut(eeg, start, EEG_SECONDS, SFREQ, eeg_path)
         views["eeg50"].append(spectrograms.eeg_image(window))
         start = row.spectrogram_label_offset_seconds
-        window = _cut(spectrogram, start, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, spectrogram_path)
+        window = _cut(
+            spectrogram, start, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, spectrogram_path
+        )
         views["kaggle600"].append(spectrograms.spectrogram_image(window))
     images = {
         view: spectrograms.reduce_image(np.stack(tiles), reduce) for view, tiles in views.items()

@@ -1,5 +1,7 @@
 """Names and numbers of the competition's data."""
 
+from itertools import pairwise
+
 COMPETITION = "hms-harmful-brain-activity-classification"
 
 CLASSES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
@@ -30,9 +32,7 @@ CHAINS = {
 }
 # Each chain's counterpart on the other side of the head.
 MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
-DIFFERENCES = tuple(
-    pair for chain in CHAINS.values() for pair in zip(chain[:-1], chain[1:], strict=True)
-)
+DIFFERENCES = tuple(pair for chain in CHAINS.values() for pair in pairwise(chain))
 
 # Bins 3 to 102 of a 1,024-point FFT at 200 Hz; file columns name them with two
 # decimals, halves rounded up (3.125 is "LL_3.13"), without trailing zeros ("LL_4.1").
@@ -40,3 +40,5 @@ FREQUENCIES = tuple(k * SFREQ / 1024 for k in range(3, 103))
 SPECTROGRAM_COLUMNS = tuple(
     f"{chain}_{int(f * 100 + 0.5) / 100:g}" for chain in CHAINS for f in FREQUENCIES
 )
+
+PREDICTION_COLUMNS = tuple(f"p_{name.lower()}" for name in CLASSES)

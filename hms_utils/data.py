@@ -62,7 +62,9 @@ def load_metadata(data_dir, split):
         if name != "expert_consensus" and not pd.api.types.is_numeric_dtype(table[name]):
             raise ValueError(f"{path}: expected numbers in {name}, found {table[name].dtype}")
         if table[name].isna().any():
-            raise ValueError(f"{path}: expected no gaps in {name}, found {table[name].isna().sum()}")
+            raise ValueError(
+                f"{path}: expected no gaps in {name}, found {table[name].isna().sum()}"
+            )
     if split == "train":
         votes = table[list(VOTE_COLUMNS)].to_numpy()
         bad = (votes < 0).any(axis=1) | (votes % 1 != 0).any(axis=1) | (votes.sum(axis=1) == 0)
@@ -73,7 +75,9 @@ def load_metadata(data_dir, split):
             )
     elif table.eeg_id.duplicated().any():
         repeated = table.eeg_id[table.eeg_id.duplicated()].unique()
-        raise ValueError(f"{path}: expected one row per eeg_id, found {repeated.tolist()[:3]} again")
+        raise ValueError(
+            f"{path}: expected one row per eeg_id, found {repeated.tolist()[:3]} again"
+        )
     return table
 
 

@@ -13,6 +13,10 @@ KAGGLE_WORKING = Path("/kaggle/working")
 REPOSITORY = Path(__file__).resolve().parents[1]
 # A file that only generated data sets hold.
 SYNTHETIC_MARK = "SYNTHETIC.txt"
+SYNTHETIC_NOTICE = (
+    "This data is SYNTHETIC: drawn by hms_utils.sample, not recorded. Scores on it say that "
+    "the code works, nothing about patients or the competition."
+)
 DATA_FILES = ("train.csv", "train_eegs", "train_spectrograms")
 
 

@@ -23,11 +23,7 @@ from hms_utils.data import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.spectrograms import competition_spectrogram
 
 VERSION = 1  # raise with every change of what is written
-DEFAULT_PATIENTS = 96
-NOTICE = (
-    "This data set is SYNTHETIC: drawn by hms_utils.sample, not recorded. Scores on it say "
-    "that the code works, nothing about patients or the competition."
-)
+DEFAULT_PATIENTS = 144
 _LEAD = 275  # seconds from the start of a long window to its EEG window
 _COURSES_PER_PATIENT = 2
 # How often a recording's main pattern is each class, for recordings with few
@@ -82,7 +78,7 @@ def locate(data_dir=None, output_dir=None):
         location = paths.DataLocation(folder, "the generated sample, as no data was found")
     print(f"Data: {location.path} ({location.reason})")
     if location.is_synthetic:
-        print(NOTICE)
+        print(paths.SYNTHETIC_NOTICE)
     return location
 
 
@@ -127,17 +123,41 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
             (partial / name).mkdir(parents=True)
         n_test = max(4, n_patients // 4)
         jobs = [delayed(_write_patient)(partial, seed, i, "train") for i in range(n_patients)]
-        jobs += [delayed(_write_patient)(partial, seed, n_patients + i, "test") for i in range(n_test)]
+        jobs += [
+            delayed(_write_patient)(partial, seed, n_patients + i, "test") for i in range(n_test)
+        ]
         results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
         rows = list(tqdm(results, total=len(jobs), desc="Sample patients", mininterval=2))
         _write_tables(partial, rows[:n_patients], rows[n_patients:])
         settings = json.dumps({"version": VERSION, "patients": n_patients, "seed": seed})
-        (partial / paths.SYNTHETIC_MARK).write_text(f"{NOTICE}\n{settings}\n", encoding="utf-8")
+        (partial / paths.SYNTHETIC_MARK).write_text(
+            f"{paths.SYNTHETIC_NOTICE}\n{settings}\n", encoding="utf-8"
+        )
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_truth(data_dir, label_ids):
+    """Return what a perfect model would answer, for scoring only.
+
+    Parameters
+    ----------
+    data_dir : path-like
+    label_ids : array-like of int, shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6), or None
+        None for data that was not generated.
+    """
+    path = Path(data_dir) / "truth.parquet"
+    if not path.is_file():
+        return None
+    truth = pd.read_parquet(path).query("split == 'train'").set_index("label_id")
+    return truth.loc[label_ids, [f"true_{name}" for name in VOTE_COLUMNS]].to_numpy()
 
 
 def _write_tables(folder, train, test):

@@ -293,6 +293,8 @@ def per_class(votes, prediction):
 def fit_blend(votes, first, second):
     """Find the share of the first prediction with the lowest divergence.
 
+    Rows count by their number of votes, as in training.
+
     Parameters
     ----------
     votes, first, second : ndarray, shape (n_rows, 6)
@@ -303,7 +305,8 @@ def fit_blend(votes, first, second):
         Between 0 and 1, in steps of 0.02.
     """
     shares = np.linspace(0, 1, 51)
-    scores = [kl_divergence(votes, share * first + (1 - share) * second) for share in shares]
+    weights = votes.sum(axis=1)
+    scores = [kl_divergence(votes, s * first + (1 - s) * second, weights) for s in shares]
     return float(shares[np.argmin(scores)])
 
 

@@ -138,8 +138,7 @@ def competition_spectrogram(eeg):
     n_window, hop = _TAPER_SECONDS * SFREQ, SPECTROGRAM_STEP * SFREQ
     if differences.shape[1] < n_window:
         raise ValueError(
-            f"expected at least {_TAPER_SECONDS} s of EEG, "
-            f"found {differences.shape[1] / SFREQ:g} s"
+            f"expected at least {_TAPER_SECONDS} s of EEG, found {differences.shape[1] / SFREQ:g} s"
         )
     band = signal.butter(4, (0.5, 40), "bandpass", fs=SFREQ, output="sos")
     filtered = signal.sosfiltfilt(band, bridge_gaps(differences)).astype(np.float32)

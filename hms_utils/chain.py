@@ -1,0 +1,275 @@
+"""Run the notebooks in order through papermill."""
+
+import ast
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import papermill
+import psutil
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from hms_utils import paths
+
+NOTEBOOKS = (
+    *("01_eda", "02_spectrograms", "03_cnn_baseline"),
+    *("04_efficientnet_b0", "05_comparison", "06_submission"),
+)
+# The notebooks' own values are quick; these are for the competition's data.
+FULL = {
+    "02_spectrograms": {"N_FOLDS": 5, "REDUCE": 1, "MAX_PATIENTS": 0},
+    "03_cnn_baseline": {"EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
+    "04_efficientnet_b0": {
+        **{"EPOCHS": 5, "HEAD_EPOCHS": 3, "BATCH_SIZE": 32, "LEARNING_RATE": 5e-4},
+        "BACKBONE_WEIGHTS": "imagenet",
+    },
+}
+# What the chain itself passes.
+_FOLDERS = ("DATA_DIR", "OUTPUT_DIR")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What running one notebook took and gave.
+
+    Attributes
+    ----------
+    notebook : str
+    seconds : float
+    peak_bytes : int
+        Largest resident memory of the kernel and its workers together.
+    headline : str
+        The notebook's own summary; the error if it failed.
+    executed : Path
+        The executed copy, as far as it came.
+    failed : bool
+    """
+
+    notebook: str
+    seconds: float
+    peak_bytes: int
+    headline: str
+    executed: Path
+    failed: bool
+
+
+def select(first=None, only=None):
+    """Return the notebooks to run.
+
+    Parameters
+    ----------
+    first, only : str, optional
+        A notebook's number, such as ``"03"`` or ``"3"``: where to start, or the
+        one to run.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    ValueError
+        If there is no such number, or both are given.
+    """
+    if first and only:
+        raise ValueError("expected either --from or --only, found both")
+    if not (first or only):
+        return NOTEBOOKS
+    number = (first or only).zfill(2)
+    numbers = [name[:2] for name in NOTEBOOKS]
+    if number not in numbers:
+        raise ValueError(
+            f"expected a notebook number of {', '.join(numbers)}, found {first or only}"
+        )
+    start = numbers.index(number)
+    return NOTEBOOKS[start:] if first else NOTEBOOKS[start : start + 1]
+
+
+def read_parameters(assignments, notebooks):
+    """Turn ``NAME=VALUE`` strings into the parameters of each notebook.
+
+    Parameters
+    ----------
+    assignments : sequence of str
+    notebooks : sequence of str
+
+    Returns
+    -------
+    dict of str to dict
+        By notebook, the parameters among `assignments` that it has.
+
+    Raises
+    ------
+    ValueError
+        If a name is no parameter of any of the notebooks, or a value is of
+        another type than the notebook's own.
+    """
+    known = {name: papermill.inspect_notebook(_notebook(name)) for name in notebooks}
+    valid = sorted({p for found in known.values() for p in found} - set(_FOLDERS))
+    chosen = {name: {} for name in notebooks}
+    for assignment in assignments:
+        parameter, equals, text = assignment.partition("=")
+        if not equals or parameter not in valid:
+            raise ValueError(
+                f"expected NAME=VALUE with a parameter of {', '.join(notebooks)}, found "
+                f'"{assignment}"; the parameters are {", ".join(valid) or "none"} '
+                "(the folders are set by --data-dir and --output-dir)"
+            )
+        for name, found in known.items():
+            if parameter in found:
+                default = ast.literal_eval(found[parameter]["default"])
+                chosen[name][parameter] = _convert(parameter, text, default)
+    return chosen
+
+
+def _convert(parameter, text, default):
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+        if type(value) is type(default):
+            return value
+        if isinstance(default, float) and type(value) is int:
+            return float(value)
+    except (ValueError, SyntaxError):
+        pass
+    kind = type(default).__name__
+    raise ValueError(
+        f'{parameter}: expected a value of type {kind} like {default!r}, found "{text}"'
+    )
+
+
+def _notebook(name):
+    path = paths.REPOSITORY / "notebooks" / f"{name}.ipynb"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the suite's notebook; run from a checkout")
+    return path
+
+
+def run(notebooks, parameters, location, output_dir, *, full):
+    """Execute notebooks one after the other until one fails.
+
+    Parameters
+    ----------
+    notebooks : sequence of str
+    parameters : dict of str to dict
+        As `read_parameters` returns them; they win over the scale's.
+    location : paths.DataLocation
+    output_dir : Path
+        Executed copies go to ``executed/``.
+    full : bool
+        Use the values of `FULL` rather than the notebooks' own.
+
+    Yields
+    ------
+    Result
+        As soon as a notebook ends; nothing after one that failed.
+
+    Raises
+    ------
+    ValueError
+        If a folder's name holds braces, which papermill would replace.
+    """
+    if any(brace in str(output_dir) for brace in "{}"):
+        raise ValueError(f"{output_dir}: expected an output folder without braces in its name")
+    (output_dir / "executed").mkdir(parents=True, exist_ok=True)
+    for position, name in enumerate(notebooks, 1):
+        print(f"[{position}/{len(notebooks)}] {name}", flush=True)
+        values = {"DATA_DIR": str(location.path), "OUTPUT_DIR": str(output_dir)}
+        values = {
+            k: v for k, v in values.items() if k in papermill.inspect_notebook(_notebook(name))
+        }
+        values |= (FULL.get(name, {}) if full else {}) | parameters[name]
+        result = _execute(name, values, output_dir)
+        yield result
+        if result.failed:
+            return
+
+
+def _execute(name, parameters, output_dir):
+    executed = output_dir / "executed" / f"{name}.ipynb"
+    metrics = output_dir / "metrics" / f"{name}.json"
+    metrics.unlink(missing_ok=True)  # the headline must be of this run
+    started, error = time.perf_counter(), None
+    with _peak_memory() as peak:
+        try:
+            papermill.execute_notebook(
+                *(str(_notebook(name)), str(executed), parameters),
+                kernel_name="python3",
+                cwd=str(paths.REPOSITORY),
+                progress_bar=sys.stderr.isatty(),
+                stdout_file=_Indented(sys.stdout),
+            )
+        except PapermillExecutionError as failure:
+            error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
+        except DeadKernelError:
+            error = "the kernel died, most likely for lack of memory"
+        except CellTimeoutError as failure:
+            error = str(failure)
+    headline = error or (paths.read_json(metrics)["headline"] if metrics.is_file() else "")
+    seconds = time.perf_counter() - started
+    return Result(name, seconds, peak[0], headline, executed, error is not None)
+
+
+class _Indented:
+    """Pass a notebook's output on, indented below its name."""
+
+    def __init__(self, stream):
+        self.stream, self.fresh = stream, True
+
+    def write(self, text):
+        for line in text.splitlines(keepends=True):
+            self.stream.write(("      " if self.fresh else "") + line)
+            self.fresh = line.endswith("\n")
+        self.stream.flush()
+
+    def flush(self):
+        self.stream.flush()
+
+
+@contextmanager
+def _peak_memory():
+    """Watch the resident memory of all child processes; the list holds its peak."""
+    peak, stop = [0], threading.Event()
+
+    def watch():
+        while not stop.wait(0.25):
+            total = 0
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    total += child.memory_info().rss
+                except psutil.Error:  # it has ended meanwhile
+                    continue
+            peak[0] = max(peak[0], total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def table(results):
+    """Lay out results as lines: notebook, seconds, peak memory, headline.
+
+    Parameters
+    ----------
+    results : list of Result
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"{'notebook':<20}{'seconds':>8}{'memory':>9}  result"]
+    for result in results:
+        memory = f"{result.peak_bytes / 1e9:.1f} GB"
+        headline = f"FAILED in {result.headline}" if result.failed else result.headline
+        lines.append(f"{result.notebook:<20}{result.seconds:>8.0f}{memory:>9}  {headline}")
+    lines.append(f"{'all':<20}{sum(result.seconds for result in results):>8.0f}")
+    return "\n".join(lines)

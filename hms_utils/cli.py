@@ -1,0 +1,122 @@
+"""The command line: ``python -m hms_utils``."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from hms_utils import paths
+from hms_utils.constants import COMPETITION
+
+_DOWNLOAD_NEEDS = f"""The download needs
+  1. a Kaggle account that has accepted the rules at
+     https://www.kaggle.com/competitions/{COMPETITION}/rules
+  2. its API token: kaggle.json in ~/.kaggle, or KAGGLE_API_TOKEN in the environment
+     (kaggle.com, Settings, API)
+  3. a network and some 26 GB of disk, the same again while it unpacks
+Or download the files by hand into the folder above."""
+
+
+@contextmanager
+def _plain_errors():
+    """Show what a user can mend as one line instead of a traceback."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def main():
+    """Notebooks for HMS - Harmful Brain Activity Classification.
+
+    Research software, not a medical device.
+    """
+
+
+@main.command()
+@click.option(
+    "--data-dir", help="Folder in the competition's layout [default: search, else sample]."
+)
+@click.option("--output-dir", help="Where results go [default: outputs in the checkout].")
+@click.option(
+    "--quick/--full",
+    default=None,
+    help="Minutes, or the values for the competition's data "
+    "[default: quick on synthetic data, full otherwise].",
+)
+@click.option("--from", "first", metavar="NN", help="Start at this notebook, such as 03.")
+@click.option("--only", metavar="NN", help="Run this notebook alone.")
+@click.option("-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Set a parameter.")
+def run(data_dir, output_dir, quick, first, only, assignments):
+    """Execute the notebooks in order, down to submission.csv.
+
+    Stages that are complete are not computed again: a second run, or one after
+    an interruption, goes on where the first stopped.
+    """
+    with _plain_errors():
+        from hms_utils import chain, sample
+
+        notebooks = chain.select(first, only)
+        parameters = chain.read_parameters(assignments, notebooks)
+        output_dir = paths.find_output_dir(output_dir)
+        location = sample.locate(data_dir, output_dir)
+        full = not location.is_synthetic if quick is None else not quick
+        print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
+        results = []
+        for result in chain.run(notebooks, parameters, location, output_dir, full=full):
+            results.append(result)
+    print("\n" + chain.table(results))
+    if results[-1].failed:
+        print(f"\n{result.notebook} failed in {result.headline}", file=sys.stderr)
+        print(f"The notebook as far as it came: {result.executed}", file=sys.stderr)
+        sys.exit(1)
+    if notebooks[-1] == chain.NOTEBOOKS[-1]:
+        print(f"\nSubmission: {output_dir / 'submission.csv'}")
+
+
+@main.command()
+@click.option("--out", required=True, help="New or empty folder.")
+@click.option("--patients", default=144, help="Patients with labels.")
+@click.option("--seed", default=0, help="The same seed gives the same bytes.")
+def sample(out, patients, seed):
+    """Write a synthetic data set in the competition's layout."""
+    with _plain_errors():
+        from hms_utils import sample
+
+        sample.generate(Path(out).expanduser().resolve(), n_patients=patients, seed=seed)
+        print(f"{out}: {patients} patients\n{paths.SYNTHETIC_NOTICE}")
+
+
+@main.command()
+@click.option("--out", help="Folder [default: data/<competition> in the checkout].")
+def download(out):
+    """Fetch the competition's data (26 GB) with your Kaggle credentials."""
+    folder = Path(out).expanduser() if out else paths.REPOSITORY / "data" / COMPETITION
+    print(f"Downloading to {folder}")
+    try:
+        import kagglehub
+
+        kagglehub.competition_download(COMPETITION, output_dir=str(folder))
+    except Exception as error:
+        # kagglehub and what it calls raise many kinds; to the user they are one.
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        raise click.ClickException(f"{reason}\n{_DOWNLOAD_NEEDS}") from error
+    with _plain_errors():
+        print(f"Complete: {paths.find_data_dir(folder).path}")
+
+
+@main.command()
+@click.argument("file")
+@click.option("--test", required=True, help="The test.csv that the submission answers.")
+def check(file, test):
+    """Check a submission as Kaggle would."""
+    with _plain_errors():
+        import pandas as pd
+
+        from hms_utils import submission
+
+        table = pd.read_csv(file)
+        submission.check(table, pd.read_csv(test))
+        print(f"{file}: {len(table)} rows, valid")

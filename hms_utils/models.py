@@ -1,0 +1,193 @@
+"""The two networks: a basic CNN and EfficientNetB0."""
+
+import math
+import os
+import urllib.request
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+from keras import layers
+
+from hms_utils import paths
+from hms_utils.constants import CHAINS, CLASSES
+
+WEIGHTS_NAME = "efficientnetb0_notop.h5"
+WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}"
+_WEIGHTS_MD5 = "50bc09e76180e00e4465e1a485ddc09d"
+_DOWNLOAD_SECONDS = 5  # how long to wait for an answer before going on without
+_IMAGENET_VARIANCE = (0.229, 0.224, 0.225)
+
+
+def build_cnn(n_views, tile_shape, *, filters=(32, 64, 96, 128), dropout=0.3):
+    """Build the basic CNN.
+
+    Every chain of every view is a channel, so the same place in the image is
+    the same frequency and time everywhere, and left and right stay apart
+    through global pooling. Each block is convolution, batch normalisation, ReLU
+    and pooling.
+
+    Parameters
+    ----------
+    n_views : int
+    tile_shape : tuple of int
+        Height and width of one chain's tile.
+    filters : sequence of int
+        Of each block.
+    dropout : float
+
+    Returns
+    -------
+    keras.Model
+        From uint8 (batch, n_views, 4, height, width) to float32 (batch, 6)
+        probabilities.
+    """
+    images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
+    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    x = layers.Permute((3, 4, 1, 2))(x)
+    x = layers.Reshape((*tile_shape, n_views * len(CHAINS)))(x)
+    for count in filters:
+        x = layers.Conv2D(count, 3, padding="same", use_bias=False)(x)
+        # Small data sets have too few steps for the default momentum of 0.99.
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(images, _head(x, dropout), name="cnn")
+
+
+def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3):
+    """Build EfficientNetB0 over a mosaic of all tiles.
+
+    The mosaic has a row for each chain and a column for each view. With
+    pretrained weights BatchNorm stays in inference mode for good, as its
+    statistics are worth more than those of small batches.
+
+    Parameters
+    ----------
+    n_views : int
+    tile_shape : tuple of int
+        Height and width of one chain's tile.
+    weights_file : path-like, optional
+        Keras' ``efficientnetb0_notop.h5``; random weights without it.
+    dropout : float
+
+    Returns
+    -------
+    keras.Model
+        From uint8 (batch, n_views, 4, height, width) to float32 (batch, 6)
+        probabilities.
+    """
+    height, width = tile_shape
+    mosaic_shape = (len(CHAINS) * height, n_views * width, 1)
+    images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
+    mosaic = layers.Rescaling(1.0)(images)  # the backbone takes 0-255, as floats
+    mosaic = layers.Permute((2, 3, 1, 4))(mosaic)
+    mosaic = layers.Reshape(mosaic_shape)(mosaic)
+    mosaic = layers.Concatenate()([mosaic] * 3)
+    backbone = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=(*mosaic_shape[:2], 3), pooling="avg"
+    )
+    if weights_file is None:
+        for layer in backbone.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.momentum = 0.9  # see build_cnn
+        x = backbone(mosaic)
+    else:
+        load_imagenet(backbone, weights_file)
+        x = backbone(mosaic, training=False)
+    x = layers.Identity(name="features")(x)
+    return keras.Model(images, _head(x, dropout), name="efficientnet_b0")
+
+
+def _head(features, dropout):
+    x = layers.Dropout(dropout)(features)
+    x = layers.Dense(len(CLASSES), name="logits")(x)
+    return layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+
+
+def load_imagenet(backbone, weights_file):
+    """Load Keras' ImageNet weights into a backbone built without weights.
+
+    Built with ``weights="imagenet"``, EfficientNet has one more layer, which
+    divides the normalised colours by the square root of their variance. Folding
+    that factor into the first convolution gives the same function, and one
+    architecture for all.
+
+    Parameters
+    ----------
+    backbone : keras.Model
+        ``EfficientNetB0(include_top=False, weights=None)``.
+    weights_file : path-like
+
+    Raises
+    ------
+    ValueError
+        If the file does not fit.
+    """
+    try:
+        backbone.load_weights(weights_file)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"{weights_file}: expected Keras' {WEIGHTS_NAME}, found a file that does not "
+            f"load ({str(error).splitlines()[0]})"
+        ) from None
+    stem = backbone.get_layer("stem_conv")
+    kernel = stem.get_weights()[0]
+    for colour, variance in enumerate(_IMAGENET_VARIANCE):
+        kernel[:, :, colour] /= math.sqrt(variance)
+    stem.set_weights([kernel])
+
+
+def find_weights(choice):
+    """Find the ImageNet weights of EfficientNetB0.
+
+    Parameters
+    ----------
+    choice : {"imagenet", "none", "auto"}
+        ``imagenet`` demands them, ``auto`` goes on without where neither a local
+        file nor the network has them.
+
+    Returns
+    -------
+    path : Path or None
+        None for random weights.
+    source : str
+        What was found, for the reader and the metrics.
+
+    Raises
+    ------
+    ValueError
+        If `choice` is another word.
+    FileNotFoundError
+        If ``imagenet`` is asked for and cannot be had.
+    """
+    if choice not in ("imagenet", "none", "auto"):
+        raise ValueError(
+            f'expected BACKBONE_WEIGHTS "imagenet", "none" or "auto", found "{choice}"'
+        )
+    if choice == "none":
+        return None, "random weights, as asked"
+    keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    local = [keras_home / "models" / WEIGHTS_NAME, paths.REPOSITORY / "data" / WEIGHTS_NAME]
+    for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+        local += sorted(paths.KAGGLE_INPUT.glob(f"{depth}/{WEIGHTS_NAME}"))
+    for path in local:
+        if path.is_file():
+            return path, f"ImageNet weights from {path}"
+    try:
+        with urllib.request.urlopen(WEIGHTS_URL, timeout=_DOWNLOAD_SECONDS):
+            pass
+        path = keras.utils.get_file(
+            WEIGHTS_NAME, WEIGHTS_URL, cache_subdir="models", file_hash=_WEIGHTS_MD5
+        )
+        return Path(path), "ImageNet weights, downloaded"
+    except Exception as error:
+        if choice == "imagenet":
+            raise FileNotFoundError(
+                f"{WEIGHTS_NAME}: expected in {local[0].parent} or {local[1].parent}, found "
+                f"neither there nor on the network ({error}). Download {WEIGHTS_URL} where there "
+                'is a network and put it there, or set BACKBONE_WEIGHTS to "auto" or "none".'
+            ) from None
+        return None, "random weights, as no ImageNet weights were found here or on the network"

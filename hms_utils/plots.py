@@ -1,0 +1,278 @@
+"""Figures; each function draws into given axes and returns their figure."""
+
+import numpy as np
+import seaborn as sns
+
+from hms_utils import paths
+from hms_utils.constants import CHAINS, CLASSES, DIFFERENCES, SFREQ, VOTE_COLUMNS, WELL_VOTED
+from hms_utils.montage import bipolar
+from hms_utils.spectrograms import DB_RANGE, F_MAX
+
+# Okabe-Ito in the order of CLASSES: told apart with colour-blind eyes.
+COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#7F7F7F")
+
+
+def save(figure, output_dir, name):
+    """Write a figure to ``<output_dir>/figures/<name>.png``.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    output_dir : Path
+    name : str
+    """
+    with paths.replacing(output_dir / "figures" / f"{name}.png") as temporary:
+        figure.savefig(temporary, dpi=110, bbox_inches="tight")
+
+
+def class_shares(index, ax):
+    """Draw the mean vote share of each class, of rows with few and with many votes.
+
+    Parameters
+    ----------
+    index : DataFrame
+        With the vote columns.
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    votes = index[list(VOTE_COLUMNS)]
+    shares = votes.div(votes.sum(axis=1), axis=0).set_axis(list(CLASSES), axis=1)
+    many = np.where(
+        votes.sum(axis=1) >= WELL_VOTED, f"{WELL_VOTED} and more", f"below {WELL_VOTED}"
+    )
+    long = shares.assign(votes=many).melt("votes", var_name="class", value_name="share")
+    order = [f"below {WELL_VOTED}", f"{WELL_VOTED} and more"]
+    palette = dict(zip(order, ("#B0B0B0", COLOURS[1]), strict=True))
+    sns.barplot(
+        long,
+        x="class",
+        y="share",
+        hue="votes",
+        hue_order=order,
+        palette=palette,
+        ax=ax,
+        errorbar=None,
+    )
+    ax.set(xlabel="", ylabel="mean share of votes", title="What experts see")
+    ax.legend(title="votes per row", frameon=False)
+    return ax.figure
+
+
+def vote_counts(index, ax):
+    """Draw how many experts voted on a row.
+
+    Parameters
+    ----------
+    index : DataFrame
+        With the vote columns.
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    counts = index[list(VOTE_COLUMNS)].sum(axis=1).value_counts()
+    ax.bar(
+        counts.index,
+        counts,
+        color=[COLOURS[1] if n >= WELL_VOTED else "#B0B0B0" for n in counts.index],
+    )
+    ax.set(xlabel="votes per row", ylabel="rows", title="How many experts were asked")
+    return ax.figure
+
+
+def agreement(index, ax):
+    """Draw the largest vote share of rows with many votes, by consensus class.
+
+    Parameters
+    ----------
+    index : DataFrame
+        With the vote columns and ``expert_consensus``.
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    votes = index[list(VOTE_COLUMNS)]
+    total = votes.sum(axis=1)
+    if (total >= WELL_VOTED).any():
+        index, votes, total = (part[total >= WELL_VOTED] for part in (index, votes, total))
+    largest = index.assign(share=votes.max(axis=1) / total)
+    sns.stripplot(
+        largest,
+        x="expert_consensus",
+        y="share",
+        hue="expert_consensus",
+        order=CLASSES,
+        hue_order=CLASSES,
+        palette=COLOURS,
+        legend=False,
+        alpha=0.5,
+        size=3.5,
+        ax=ax,
+    )
+    ax.set(xlabel="consensus", ylabel="share of experts who agree", ylim=(0, 1.05))
+    ax.set_title("How far experts agree")
+    return ax.figure
+
+
+def montage(eeg, ax, *, spacing=150.0):
+    """Draw a window of EEG as a double banana.
+
+    Parameters
+    ----------
+    eeg : ndarray of float32, shape (n_samples, 20)
+        Microvolts.
+    ax : matplotlib Axes
+    spacing : float
+        Microvolts between two traces; larger deflections are cut there.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    signals = bipolar(eeg)
+    seconds = np.arange(signals.shape[1]) / SFREQ
+    ticks = []
+    for number, signal in enumerate(signals):
+        # A gap of half a trace between the chains.
+        level = -spacing * (number + 0.5 * (number // 4))
+        centred = signal - np.nanmedian(signal) if np.isfinite(signal).any() else signal
+        colour = "#222222" if list(CHAINS)[number // 4][0] == "L" else COLOURS[1]
+        ax.plot(seconds, level + np.clip(centred, -spacing, spacing), color=colour, linewidth=0.5)
+        ticks.append(level)
+    ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=7)
+    ax.set(xlabel="seconds", xlim=(seconds[0], seconds[-1]))
+    ax.set_ylim(ticks[-1] - spacing, spacing)
+    ax.plot([seconds[-1] * 1.015] * 2, [-100, 0], color="black", clip_on=False, linewidth=1.5)
+    ax.text(seconds[-1] * 1.02, -50, "100 µV", rotation=90, va="center", fontsize=7)
+    ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
+    return ax.figure
+
+
+def tiles(image, axes, *, seconds, label=""):
+    """Draw the four chains of one view, one above the other.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (4, height, width)
+    axes : sequence of four matplotlib Axes
+    seconds : float
+        Length of the time axis.
+    label : str
+        Title of the first.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    for chain, tile, ax in zip(CHAINS, image, axes, strict=True):
+        picture = ax.imshow(
+            *(tile, "magma"),
+            vmin=0,
+            vmax=255,
+            origin="lower",
+            aspect="auto",
+            extent=(0, seconds, 0, F_MAX),
+        )
+        ax.set_ylabel(f"{chain}\nHz", fontsize=8)
+        if ax is not axes[-1]:
+            ax.set_xticklabels([])
+    axes[0].set_title(label, fontsize=9)
+    axes[-1].set_xlabel("seconds")
+    bar = axes[0].figure.colorbar(picture, ax=list(axes), fraction=0.03, pad=0.02)
+    low, high = DB_RANGE
+    bar.set_ticks([0, 127.5, 255], labels=[f"{low:g}", f"{(low + high) / 2:g}", f"{high:g}"])
+    bar.set_label("dB re 1 µV²/Hz", fontsize=8)
+    return axes[0].figure
+
+
+def learning_curves(history, ax):
+    """Draw the divergence over the epochs, each fold and their mean.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As `training.cross_validate` returns it.
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    lines = {"loss": ("training rows", "#7F7F7F"), "val_loss": ("held-out rows", COLOURS[1])}
+    for column, (label, colour) in lines.items():
+        for _, fold in history.groupby("fold"):
+            ax.plot(fold.epoch, fold[column], color=colour, alpha=0.3, linewidth=1)
+        mean = history.groupby("epoch")[column].mean()
+        ax.plot(mean.index, mean, color=colour, label=label, linewidth=2.5)
+    ax.set(xlabel="epoch", ylabel="KL divergence")
+    ax.legend(frameon=False)
+    return ax.figure
+
+
+def scorecard(table, ax):
+    """Draw models against each other on each stratum, with 95 % intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `scoring.scorecard` returns it.
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    strata, models = list(table.rows.unique()), list(table.model.unique())
+    shades = dict(zip(models, sns.color_palette("colorblind", len(models)), strict=True))
+    for number, model in enumerate(models):
+        lines = table[table.model == model].set_index("rows").loc[strata]
+        height = np.arange(len(strata)) + 0.12 * (number - (len(models) - 1) / 2)
+        error = [lines.kl - lines.low, lines.high - lines.kl]
+        ax.errorbar(
+            lines.kl, height, xerr=error, fmt="o", color=shades[model], label=model, capsize=3
+        )
+    sizes = table.drop_duplicates("rows").set_index("rows").n_rows
+    ax.set_yticks(range(len(strata)), [f"{name}\n({sizes[name]} rows)" for name in strata])
+    ax.invert_yaxis()
+    ax.set(xlabel="KL divergence to the votes (lower is better)", xlim=(0, None))
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax.figure
+
+
+def confusion(votes, prediction, ax):
+    """Draw the mean predicted share of each class, by what experts mostly said.
+
+    Parameters
+    ----------
+    votes, prediction : ndarray, shape (n_rows, 6)
+    ax : matplotlib Axes
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    consensus = votes.argmax(axis=1)
+    means = np.full((len(CLASSES), len(CLASSES)), np.nan)
+    for number in np.unique(consensus):
+        means[number] = prediction[consensus == number].mean(axis=0)
+    sns.heatmap(
+        *(means,),
+        annot=True,
+        fmt=".2f",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        xticklabels=CLASSES,
+        yticklabels=CLASSES,
+        ax=ax,
+    )
+    ax.set(xlabel="mean predicted share", ylabel="experts' consensus")
+    ax.tick_params(labelsize=8)
+    return ax.figure

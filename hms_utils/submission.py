@@ -1,0 +1,117 @@
+"""Predict the test recordings, write the submission and check it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hms_utils import paths
+from hms_utils.constants import VOTE_COLUMNS
+from hms_utils.scoring import check_ids, check_probabilities
+
+COLUMNS = ("eeg_id", *VOTE_COLUMNS)
+
+
+def predict(images, output_dir, name, *, notebook, batch_size=32):
+    """Average the predictions of every fold's model.
+
+    Parameters
+    ----------
+    images : list of ndarray of uint8
+        As `cache.load` opens them.
+    output_dir : path-like
+        Where ``models/<name>/fold<k>.keras`` are.
+    name : str
+        Of the model.
+    notebook : str
+        The notebook that trains it, for the message if it has not.
+    batch_size : int
+
+    Returns
+    -------
+    ndarray of float64, shape (n_windows, 6)
+        Rows add to one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no fold's model is there.
+    ValueError
+        If the images have another shape than those that the model was trained on.
+    """
+    import keras
+
+    from hms_utils.inputs import make_dataset
+
+    folder = Path(output_dir) / "models" / name
+    paths.require(folder / "fold0.keras", notebook)
+    files = sorted(folder.glob("fold*.keras"))
+    model = keras.models.load_model(files[0], compile=False)
+    shape = (len(images), *images[0].shape[1:])
+    if model.input_shape[1:] != shape:
+        raise ValueError(
+            f"{files[0]}: expected images of shape {model.input_shape[1:]}, found {shape}; "
+            f"run notebooks/{notebook}.ipynb again"
+        )
+    dataset = make_dataset(images, range(len(images[0])), batch_size=batch_size)
+    total = np.zeros((len(images[0]), len(VOTE_COLUMNS)))
+    for file in files:
+        # Loading weights alone spares compiling the same network again.
+        model.load_weights(file)
+        total += model.predict(dataset, verbose=0)
+    return total / total.sum(axis=1, keepdims=True)
+
+
+def write(eeg_ids, probabilities, test, path):
+    """Write a submission, after checking it against the test table.
+
+    Parameters
+    ----------
+    eeg_ids : array-like of int, shape (n_rows,)
+    probabilities : ndarray, shape (n_rows, 6)
+    test : DataFrame
+        As `data.load_metadata` returns it.
+    path : Path
+
+    Returns
+    -------
+    DataFrame
+        What was written, in the order of `test`.
+
+    Raises
+    ------
+    ValueError
+        As `check`.
+    """
+    table = pd.DataFrame(probabilities, columns=list(VOTE_COLUMNS))
+    table.insert(0, "eeg_id", np.asarray(eeg_ids))
+    check(table, test)
+    table = table.set_index("eeg_id").loc[test.eeg_id].reset_index()
+    with paths.replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
+    return table
+
+
+def check(submission, test):
+    """Raise ValueError unless Kaggle would score the submission.
+
+    Parameters
+    ----------
+    submission : DataFrame
+        As read from ``submission.csv``.
+    test : DataFrame
+        As read from ``test.csv``.
+
+    Raises
+    ------
+    ValueError
+        For columns other than the seven, repeated, missing or extra ids, values
+        that are not numbers, missing, below zero or above one, and rows that do
+        not add to one.
+    """
+    missing = [name for name in COLUMNS if name not in submission]
+    extra = [name for name in submission if name not in COLUMNS]
+    if missing or extra:
+        raise ValueError(f"expected the columns {list(COLUMNS)}, missing {missing}, extra {extra}")
+    check_ids(test.eeg_id, submission.eeg_id)
+    check_probabilities(submission.set_index("eeg_id"), "submission")
