@@ -190,7 +190,7 @@ def _create(folder, n_windows, reduce, key):
 
 def _draw(data_dir, split, rows, reduce):
     """Return the row numbers and images of one recording's windows."""
-    first = rows.iloc[0]
+    first = next(rows.itertuples())
     eeg_path = data_dir / f"{split}_eegs" / f"{first.eeg_id}.parquet"
     spectrogram_path = data_dir / f"{split}_spectrograms" / f"{first.spectrogram_id}.parquet"
     eeg, spectrogram = read_eeg(eeg_path), read_spectrogram(spectrogram_path)

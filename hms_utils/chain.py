@@ -24,8 +24,7 @@ FULL = {
     "02_spectrograms": {"N_FOLDS": 5, "REDUCE": 1, "MAX_PATIENTS": 0},
     "03_cnn_baseline": {"EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
     "04_efficientnet_b0": {
-        **{"EPOCHS": 5, "HEAD_EPOCHS": 3, "BATCH_SIZE": 32, "LEARNING_RATE": 5e-4},
-        "BACKBONE_WEIGHTS": "imagenet",
+        **{"EPOCHS": 5, "HEAD_EPOCHS": 3, "BATCH_SIZE": 32, "BACKBONE_WEIGHTS": "imagenet"},
     },
 }
 # What the chain itself passes.
@@ -203,6 +202,7 @@ def _execute(name, parameters, output_dir):
                 cwd=str(paths.REPOSITORY),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=_Indented(sys.stdout),
+                extra_arguments=["--log-level=ERROR"],
             )
         except PapermillExecutionError as failure:
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"

@@ -1,12 +1,8 @@
 """tf.data pipelines from memory-mapped images, and augmentation."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
-import tensorflow as tf
 
+from hms_utils.backend import tf
 from hms_utils.constants import CHAINS, MIRRORED_CHAIN
 
 # Where each chain's tile comes from when left and right are swapped.

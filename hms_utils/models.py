@@ -5,13 +5,11 @@ import os
 import urllib.request
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
-from keras import layers
-
 from hms_utils import paths
+from hms_utils.backend import keras
 from hms_utils.constants import CHAINS, CLASSES
+
+layers = keras.layers
 
 WEIGHTS_NAME = "efficientnetb0_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}"
@@ -58,11 +56,14 @@ def build_cnn(n_views, tile_shape, *, filters=(32, 64, 96, 128), dropout=0.3):
 
 
 def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3):
-    """Build EfficientNetB0 over a mosaic of all tiles.
+    """Build EfficientNetB0 over a mosaic of all tiles in colour.
 
-    The mosaic has a row for each chain and a column for each view. With
-    pretrained weights BatchNorm stays in inference mode for good, as its
-    statistics are worth more than those of small batches.
+    The mosaic has a column for each view and two rows, for the lower chains (LL
+    and RL) and the upper ones (LP and RP). Red is the left side of the head,
+    green the right, blue their mean: what is on one side only is coloured,
+    and global pooling cannot lose it. With pretrained weights BatchNorm stays
+    in inference mode for good, as its statistics are worth more than those of
+    small batches.
 
     Parameters
     ----------
@@ -80,24 +81,28 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
         probabilities.
     """
     height, width = tile_shape
-    mosaic_shape = (len(CHAINS) * height, n_views * width, 1)
+    mosaic_shape = (2 * height, n_views * width)
     images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
-    mosaic = layers.Rescaling(1.0)(images)  # the backbone takes 0-255, as floats
-    mosaic = layers.Permute((2, 3, 1, 4))(mosaic)
-    mosaic = layers.Reshape(mosaic_shape)(mosaic)
-    mosaic = layers.Concatenate()([mosaic] * 3)
+    x = layers.Rescaling(1.0)(images)  # the backbone takes 0-255, as floats
+    # Chains alternate between left and right: view, row, side, frequency, time.
+    x = layers.Reshape((n_views, 2, 2, height, width))(x)
+    x = layers.Permute((2, 4, 1, 5, 3))(x)
+    sides = layers.Reshape((*mosaic_shape, 2))(x)
+    mosaic = layers.Concatenate()([sides, keras.ops.mean(sides, axis=-1, keepdims=True)])
     backbone = keras.applications.EfficientNetB0(
-        include_top=False, weights=None, input_shape=(*mosaic_shape[:2], 3), pooling="avg"
+        include_top=False, weights=None, input_shape=(*mosaic_shape, 3), pooling="avg"
     )
-    if weights_file is None:
-        for layer in backbone.layers:
-            if isinstance(layer, layers.BatchNormalization):
-                layer.momentum = 0.9  # see build_cnn
-        x = backbone(mosaic)
-    else:
+    if weights_file is not None:
         load_imagenet(backbone, weights_file)
-        x = backbone(mosaic, training=False)
-    x = layers.Identity(name="features")(x)
+    for layer in backbone.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            # Not trainable means inference mode; calling the backbone with
+            # training=False does not, Keras 3 overrides it in a nested model.
+            layer.trainable = weights_file is None
+            layer.momentum = 0.9  # see build_cnn
+        elif isinstance(layer, layers.Dropout) and weights_file is None:
+            layer.rate = 0.0  # dropping whole blocks takes long schedules to pay
+    x = layers.Identity(name="features")(backbone(mosaic))
     return keras.Model(images, _head(x, dropout), name="efficientnet_b0")
 
 

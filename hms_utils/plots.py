@@ -80,6 +80,7 @@ def vote_counts(index, ax):
         counts,
         color=[COLOURS[1] if n >= WELL_VOTED else "#B0B0B0" for n in counts.index],
     )
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="votes per row", ylabel="rows", title="How many experts were asked")
     return ax.figure
 

@@ -82,7 +82,9 @@ def background(rng, n_samples, kind):
         bursts = _wander(rng, n_samples, -1, 1, rng.uniform(1.5, 3))
         eeg *= 0.25 + 1.6 / (1 + np.exp(-bursts / 0.08))
     else:
-        muscle = _shaped_noise(rng, 4, n_samples, lambda f: (f > 12) * (f < 70))
+        muscle = _shaped_noise(
+            rng, 4, n_samples, lambda f: 1 / (1 + np.exp((18 - f) / 2)) * (f < 70)
+        )
         muscle *= np.maximum(0, _wander(rng, n_samples, -20, 30, 3))
         for wave, place in zip(muscle, ((-1, 0), (1, 0), (-0.8, 0.6), (0.8, 0.6)), strict=True):
             eeg += np.outer(_spread(*place, 0.3), wave)

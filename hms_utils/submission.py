@@ -39,8 +39,7 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
     ValueError
         If the images have another shape than those that the model was trained on.
     """
-    import keras
-
+    from hms_utils.backend import keras
     from hms_utils.inputs import make_dataset
 
     folder = Path(output_dir) / "models" / name

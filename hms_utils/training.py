@@ -5,11 +5,11 @@ import math
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from hms_utils import paths
+from hms_utils.backend import keras
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.data import vote_shares
 from hms_utils.inputs import make_dataset
@@ -229,7 +229,8 @@ class _Progress(keras.callbacks.Callback):
         loss, val_loss = logs["loss"], logs["val_loss"]
         if not (math.isfinite(loss) and math.isfinite(val_loss)):
             raise RuntimeError(
-                f"{self.label}: loss {loss} in epoch {epoch + 1}; a lower learning rate may help"
+                f"{self.label}: KL {loss} in training, {val_loss} held out after epoch "
+                f"{epoch + 1}; a lower learning rate may help"
             )
         self.history.append({"epoch": epoch + 1, "loss": loss, "val_loss": val_loss})
         seconds = time.perf_counter() - self.started

@@ -1,0 +1,33 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import folds
+
+
+def test_patients_stay_together_and_folds_are_even():
+    patients = np.random.default_rng(0).integers(0, 40, 500)
+    table = folds.make_folds(patients, 5, seed=1)
+    assert table.patient_id.is_unique
+    assert set(table.patient_id) == set(patients)
+    sizes = np.bincount(table.set_index("patient_id").fold.loc[patients])
+    assert len(sizes) == 5
+    assert sizes.min() > 60
+    pd.testing.assert_frame_equal(table, folds.make_folds(patients, 5, seed=1))
+    assert not table.equals(folds.make_folds(patients, 5, seed=2))
+
+
+@pytest.mark.parametrize(("n_patients", "n_folds"), [(1, 2), (3, 5), (10, 1)])
+def test_too_few_patients_or_folds(n_patients, n_folds):
+    with pytest.raises(ValueError, match=f"found {n_folds} folds and {n_patients} patients"):
+        folds.make_folds(np.arange(n_patients), n_folds)
+
+
+def test_saved_folds_are_assigned_by_patient(tmp_path):
+    index = pd.DataFrame({"patient_id": [7, 5, 7, 9]})
+    with pytest.raises(FileNotFoundError, match="02_spectrograms"):
+        folds.assign(index, tmp_path)
+    folds.save(pd.DataFrame({"patient_id": [5, 7, 9], "fold": [0, 1, 2]}), tmp_path)
+    assert folds.assign(index, tmp_path).tolist() == [1, 0, 1, 2]
+    with pytest.raises(ValueError, match=r"missing \[8\]"):
+        folds.assign(pd.DataFrame({"patient_id": [5, 8]}), tmp_path)

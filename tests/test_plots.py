@@ -1,0 +1,73 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import cache, data, plots, scoring
+from hms_utils.constants import VOTE_COLUMNS
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def axes():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+@pytest.fixture(scope="module")
+def windows(sample_dir):
+    return cache.select_windows(data.load_metadata(sample_dir, "train"))
+
+
+@pytest.mark.parametrize("draw", [plots.class_shares, plots.vote_counts, plots.agreement])
+def test_vote_pictures_have_labels(draw, windows, axes):
+    assert draw(windows, axes) is axes.figure
+    assert axes.get_ylabel()
+    assert axes.get_title()
+
+
+def test_class_shares_are_the_mean_votes(windows, axes):
+    plots.class_shares(windows, axes)
+    many = windows[windows.n_votes >= 10]
+    expected = data.vote_shares(many).mean(axis=0)
+    heights = [bar.get_height() for bar in axes.containers[1]]
+    np.testing.assert_allclose(heights, expected, rtol=1e-5)
+
+
+def test_montage_names_its_traces_even_of_gaps(axes):
+    eeg = np.random.default_rng(0).normal(0, 30, (2000, 20)).astype(np.float32)
+    eeg[:, 0] = np.nan
+    plots.montage(eeg, axes)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[0] == "Fp1-F7"
+    assert len(labels) == 16
+
+
+def test_tiles_share_one_scale():
+    figure, axes = plt.subplots(4)
+    image = np.arange(4 * 8 * 16, dtype=np.uint16).reshape(4, 8, 16).astype(np.uint8)
+    plots.tiles(image, axes, seconds=50)
+    pictures = [ax.images[0] for ax in axes]
+    assert {picture.get_clim() for picture in pictures} == {(0, 255)}
+    assert [ax.get_ylabel()[:2] for ax in axes] == ["LL", "RL", "LP", "RP"]
+    plt.close(figure)
+
+
+def test_scores_and_curves(windows, axes, tmp_path):
+    votes = windows[list(VOTE_COLUMNS)].to_numpy()
+    uniform = np.full(votes.shape, 1 / 6)
+    table = scoring.scorecard(votes, {"uniform": uniform, "same": uniform}, windows.patient_id)
+    plots.scorecard(table, axes)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["uniform", "same"]
+    plots.save(axes.figure, tmp_path, "scores")
+    assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
+    axes.clear()
+    history = pd.DataFrame({"fold": [0, 0], "epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2]})
+    plots.learning_curves(history, axes)
+    assert len(axes.lines) == 4
+    axes.clear()
+    plots.confusion(votes, uniform, axes)
+    assert axes.get_xlabel() == "mean predicted share"

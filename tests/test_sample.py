@@ -1,0 +1,158 @@
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from hms_utils import data, paths, sample, scoring, simulate, spectrograms
+from hms_utils.constants import (
+    CLASSES,
+    EEG_COLUMNS,
+    EEG_SECONDS,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    VOTE_COLUMNS,
+)
+
+
+@pytest.fixture(scope="module")
+def train(sample_dir):
+    return data.load_metadata(sample_dir, "train")
+
+
+def contents(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(p.relative_to(folder)): hashlib.md5(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path):
+    for name, jobs in (("a", 1), ("b", 2)):
+        sample.generate(tmp_path / name, n_patients=2, seed=3, n_jobs=jobs)
+    sample.generate(tmp_path / "c", n_patients=2, seed=4, n_jobs=2)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert contents(tmp_path / "a") != contents(tmp_path / "c")
+
+
+def test_files_are_as_long_as_the_table_says(sample_dir, train):
+    for eeg_id, rows in train.groupby("eeg_id"):
+        file = pq.ParquetFile(sample_dir / "train_eegs" / f"{eeg_id}.parquet")
+        seconds = rows.eeg_label_offset_seconds.max() + EEG_SECONDS
+        assert file.metadata.num_rows == seconds * SFREQ
+        assert tuple(file.schema_arrow.names) == EEG_COLUMNS
+    for spectrogram_id, rows in train.groupby("spectrogram_id"):
+        path = sample_dir / "train_spectrograms" / f"{spectrogram_id}.parquet"
+        file = pq.ParquetFile(path)
+        assert file.metadata.num_rows == (rows.spectrogram_label_offset_seconds.max() + 600) / 2
+        assert tuple(file.schema_arrow.names) == ("time", *SPECTROGRAM_COLUMNS)
+    assert (train.eeg_label_offset_seconds % 2 == 0).all()
+    assert (train.groupby("eeg_id").size() > 1).any()
+
+
+def test_test_recordings_are_fifty_seconds_and_ten_minutes(sample_dir, train):
+    test = data.load_metadata(sample_dir, "test")
+    assert not set(test.patient_id) & set(train.patient_id)
+    row = test.iloc[0]
+    assert data.read_eeg(sample_dir / "test_eegs" / f"{row.eeg_id}.parquet").shape == (10_000, 20)
+    path = sample_dir / "test_spectrograms" / f"{row.spectrogram_id}.parquet"
+    assert data.read_spectrogram(path).shape == (300, 400)
+    assert str(pq.ParquetFile(path).schema_arrow.field("time").type) == "int16"
+    guess = pd.read_csv(sample_dir / "sample_submission.csv")
+    assert guess.eeg_id.tolist() == test.eeg_id.tolist()
+
+
+def test_table_is_consistent(train):
+    votes = train[list(VOTE_COLUMNS)].to_numpy()
+    assert (train.expert_consensus == np.array(CLASSES)[votes.argmax(axis=1)]).all()
+    assert not {8, 9} & set(votes.sum(axis=1))
+    assert train.label_id.is_unique
+    assert train.groupby("spectrogram_id").patient_id.nunique().max() == 1
+
+
+def test_spectrogram_is_of_the_same_signal(sample_dir, train):
+    """Second t of the EEG window is second t + 275 of the spectrogram window."""
+    compared = 0
+    for row in train.drop_duplicates("eeg_id").itertuples():
+        eeg = data.read_eeg(sample_dir / "train_eegs" / f"{row.eeg_id}.parquet")
+        path = sample_dir / "train_spectrograms" / f"{row.spectrogram_id}.parquet"
+        given = data.read_spectrogram(path)
+        own = spectrograms.competition_spectrogram(eeg[: EEG_SECONDS * SFREQ])
+        first = int(row.spectrogram_label_offset_seconds - row.eeg_label_offset_seconds) // 2 + 138
+        # The filter needs some seconds on either side.
+        own, given = own[4:20], given[first + 4 : first + 20]
+        if np.isnan(eeg[: EEG_SECONDS * SFREQ]).any() or np.isnan(given).any():
+            continue
+        correlation = np.corrcoef(np.log(own).ravel(), np.log(given).ravel())[0, 1]
+        assert correlation > 0.999
+        compared += 1
+    assert compared >= 3
+
+
+def test_truth_is_a_distribution_and_beats_every_constant(sample_dir, train):
+    truth = sample.read_truth(sample_dir, train.label_id)
+    np.testing.assert_allclose(truth.sum(axis=1), 1)
+    votes = train[list(VOTE_COLUMNS)].to_numpy()
+    constant = np.tile(data.vote_shares(train).mean(axis=0), (len(train), 1))
+    assert scoring.kl_divergence(votes, truth) < 0.7 * scoring.kl_divergence(votes, constant)
+    assert sample.read_truth(sample_dir / "train_eegs", train.label_id) is None
+
+
+def test_patterns_are_where_their_names_say():
+    left = [EEG_COLUMNS.index(name) for name in ("F3", "C3", "P3", "F7", "T3", "T5")]
+    right = [EEG_COLUMNS.index(name) for name in ("F4", "C4", "P4", "F8", "T4", "T6")]
+
+    def asymmetry(name, seed):
+        eeg = simulate.pattern(np.random.default_rng(seed), name, 40 * SFREQ, 20.0)
+        sides = eeg[left].std(), eeg[right].std()
+        return max(sides) / min(sides)
+
+    for seed in range(5):
+        assert asymmetry("LPD", seed) > 3
+        assert asymmetry("LRDA", seed) > 3
+        assert asymmetry("GPD", seed) < 1.1
+        assert asymmetry("GRDA", seed) < 1.1
+
+
+@pytest.mark.parametrize("kind", simulate.BACKGROUNDS)
+def test_background_is_of_plausible_size(kind):
+    eeg = simulate.background(np.random.default_rng(0), 60 * SFREQ, kind)
+    assert eeg.shape == (19, 60 * SFREQ)
+    assert eeg.dtype == np.float32
+    assert 3 < np.percentile(np.abs(eeg), 75) < 60
+
+
+def test_bad_targets_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="at least one patient, found 0"):
+        sample.generate(tmp_path / "new", n_patients=0, seed=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="expected a new or empty folder"):
+        sample.generate(tmp_path, n_patients=2, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_interrupted_generation_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sample, "_write_tables", fail)
+    with pytest.raises(KeyboardInterrupt):
+        sample.generate(tmp_path / "new", n_patients=1, seed=0, n_jobs=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_locate_makes_the_sample_once_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(sample, "DEFAULT_PATIENTS", 1)
+    monkeypatch.chdir(tmp_path)
+    location = sample.locate("", tmp_path / "out")
+    assert location.path == tmp_path / "out" / "sample_data"
+    assert location.is_synthetic
+    assert "SYNTHETIC" in capsys.readouterr().out
+    mark = location.path / paths.SYNTHETIC_MARK
+    before = mark.stat().st_mtime_ns
+    assert sample.locate("", tmp_path / "out") == location
+    assert mark.stat().st_mtime_ns == before
+    # One made by another version is made anew.
+    monkeypatch.setattr(sample, "VERSION", -1)
+    sample.locate("", tmp_path / "out")
+    assert mark.stat().st_mtime_ns != before
