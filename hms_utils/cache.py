@@ -20,7 +20,6 @@ from hms_utils.constants import (
 )
 from hms_utils.data import read_eeg, read_spectrogram
 
-VERSION = 1  # raise with every change of the pixels
 VIEWS = ("eeg50", "kaggle600")
 
 
@@ -168,9 +167,8 @@ def _key(windows, data_dir, split, reduce):
             if path.exists():  # what is missing is reported when it is read
                 status = path.stat()
                 digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-    settings = {"version": VERSION, "views": list(VIEWS), "reduce": reduce}
-    settings["decibel"] = list(spectrograms.DB_RANGE)
-    return settings | {"source": digest.hexdigest()}
+    code = paths.code_version("cache", "spectrograms", "montage", "data", "constants")
+    return {"code": code, "reduce": reduce, "source": digest.hexdigest()}
 
 
 def _read_key(folder):

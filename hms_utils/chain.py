@@ -202,7 +202,7 @@ def _execute(name, parameters, output_dir):
                 cwd=str(paths.REPOSITORY),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=_Indented(sys.stdout),
-                extra_arguments=["--log-level=ERROR"],
+                extra_arguments=["--log-level=CRITICAL"],
             )
         except PapermillExecutionError as failure:
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"

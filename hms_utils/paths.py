@@ -1,5 +1,6 @@
 """Where the data is, where output goes, and writing without half-written files."""
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -152,6 +153,24 @@ def replacing(path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def code_version(*modules):
+    """Return a digest of modules' source, for telling stale results from current ones.
+
+    Parameters
+    ----------
+    *modules : str
+        Names within the package, such as ``"spectrograms"``.
+
+    Returns
+    -------
+    str
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def write_json(path, content):

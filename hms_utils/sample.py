@@ -22,7 +22,6 @@ from hms_utils.constants import (
 from hms_utils.data import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.spectrograms import competition_spectrogram
 
-VERSION = 1  # raise with every change of what is written
 DEFAULT_PATIENTS = 144
 _LEAD = 275  # seconds from the start of a long window to its EEG window
 _COURSES_PER_PATIENT = 2
@@ -60,7 +59,7 @@ def locate(data_dir=None, output_dir=None):
     -------
     paths.DataLocation
         The sample is kept in ``<output_dir>/sample_data`` and made anew when it
-        was written by another version of this module.
+        was written by other code.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def locate(data_dir=None, output_dir=None):
     if location is None:
         folder = paths.find_output_dir(output_dir) / "sample_data"
         mark = folder / paths.SYNTHETIC_MARK
-        if folder.exists() and (not mark.is_file() or _settings(mark)["version"] != VERSION):
+        if folder.exists() and (not mark.is_file() or _settings(mark)["code"] != _code_version()):
             shutil.rmtree(folder)
         if not folder.exists():
             generate(folder, n_patients=DEFAULT_PATIENTS, seed=0)
@@ -80,6 +79,10 @@ def locate(data_dir=None, output_dir=None):
     if location.is_synthetic:
         print(paths.SYNTHETIC_NOTICE)
     return location
+
+
+def _code_version():
+    return paths.code_version("sample", "simulate", "spectrograms", "montage", "constants")
 
 
 def _settings(mark):
@@ -129,7 +132,7 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
         results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
         rows = list(tqdm(results, total=len(jobs), desc="Sample patients", mininterval=2))
         _write_tables(partial, rows[:n_patients], rows[n_patients:])
-        settings = json.dumps({"version": VERSION, "patients": n_patients, "seed": seed})
+        settings = json.dumps({"code": _code_version(), "patients": n_patients, "seed": seed})
         (partial / paths.SYNTHETIC_MARK).write_text(
             f"{paths.SYNTHETIC_NOTICE}\n{settings}\n", encoding="utf-8"
         )

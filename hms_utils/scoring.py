@@ -263,6 +263,34 @@ def scorecard(votes, predictions, patients):
     return pd.DataFrame(lines, columns=columns)
 
 
+def differences(votes, predictions, patients, pairs):
+    """Tabulate how much better one prediction is than another on the same rows.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (n_rows, 6)
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+    patients : ndarray, shape (n_rows,)
+    pairs : list of tuple of str
+        The models to compare.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair: ``model, against, difference, low, high``, the mean
+        difference of row divergences and the bounds of its 95 % patient
+        bootstrap; negative where `model` is the better one.
+    """
+    rows = {name: row_divergence(votes, answer) for name, answer in predictions.items()}
+    lines = []
+    for model, against in pairs:
+        difference = rows[model] - rows[against]
+        interval = bootstrap_interval(difference, patients)
+        lines.append((model, against, difference.mean(), *interval))
+    return pd.DataFrame(lines, columns=["model", "against", "difference", "low", "high"])
+
+
 def per_class(votes, prediction):
     """Tabulate how a prediction shares out its divergence and votes by class.
 

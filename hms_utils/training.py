@@ -14,7 +14,6 @@ from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.data import vote_shares
 from hms_utils.inputs import make_dataset
 
-VERSION = 1  # raise with every change of what a fold's training does
 _HEAD_LEARNING_RATE = 1e-2
 _WARM_UP = 0.1  # of all steps
 
@@ -83,7 +82,8 @@ def cross_validate(
     model = build()
     folder = Path(output_dir) / "models" / model.name
     key = {
-        **{"version": VERSION, "epochs": epochs, "learning_rate": learning_rate},
+        "code": paths.code_version("training", "models", "inputs"),
+        **{"epochs": epochs, "learning_rate": learning_rate},
         **{"batch_size": batch_size, "head_epochs": head_epochs, "seed": seed, "note": note},
         "data": _fingerprint(images, index, folds),
     }

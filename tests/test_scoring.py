@@ -184,6 +184,16 @@ def test_scorecard_has_a_line_for_each_stratum_with_rows():
     assert scoring.scorecard(votes[:1], {"m": prediction[:1]}, [0]).rows.tolist() == ["all rows"]
 
 
+def test_differences_are_paired():
+    votes, worse = random_rows(200)
+    better = 0.5 * worse + 0.5 * votes / votes.sum(axis=1, keepdims=True)
+    patients = np.arange(200) // 2
+    table = scoring.differences(votes, {"a": better, "b": worse}, patients, [("a", "b")])
+    expected = scoring.kl_divergence(votes, better) - scoring.kl_divergence(votes, worse)
+    assert table.difference[0] == pytest.approx(expected)
+    assert table.low[0] < expected < table.high[0] < 0
+
+
 def test_per_class():
     votes = np.eye(6, dtype=int)[[0, 0, 1]] * 4
     prediction = np.full((3, 6), 1 / 6)

@@ -1,0 +1,186 @@
+"""The runner: the whole chain at a tiny scale, its parameters and its failures."""
+
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from nbformat.v4 import new_code_cell, new_notebook
+
+from hms_utils import chain, paths, submission
+from hms_utils.cli import main
+
+TINY = ("REDUCE=8", "N_FOLDS=2", "EPOCHS=1", "BACKBONE_WEIGHTS=none", "BATCH_SIZE=8")
+
+
+def run(*arguments):
+    return CliRunner(catch_exceptions=False).invoke(main, ["run", *map(str, arguments)])
+
+
+def options(assignments):
+    return [part for assignment in assignments for part in ("-p", assignment)]
+
+
+def check_result(result, data_dir, output_dir):
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(output_dir / "submission.csv")
+    submission.check(table, pd.read_csv(data_dir / "test.csv"))
+    assert f"Submission: {output_dir / 'submission.csv'}" in result.output
+    for name in chain.NOTEBOOKS:
+        line = next(part for part in result.output.splitlines() if part.startswith(name))
+        headline = paths.read_json(output_dir / "metrics" / f"{name}.json")["headline"]
+        assert headline in line
+        executed = nbformat.read(output_dir / "executed" / f"{name}.ipynb", as_version=4)
+        assert any(cell.get("outputs") for cell in executed.cells)
+    return table
+
+
+def test_whole_chain_on_the_sample(sample_dir, tmp_path):
+    arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path, *options(TINY)]
+    result = run(*arguments)
+    check_result(result, sample_dir, tmp_path)
+    assert "SYNTHETIC" in result.output
+    assert "quick scale" in result.output
+    metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
+    assert metrics["backbone_weights"] == "random weights, as asked"
+    assert {line["model"] for line in metrics["scorecard"]} == {"prior", "efficientnet_b0"}
+    blend = paths.read_json(tmp_path / "blend.json")
+    assert sum(blend.values()) == pytest.approx(1)
+
+    # Again from 03 on: nothing is trained twice and the answer is the same.
+    before = (tmp_path / "submission.csv").read_bytes()
+    result = run(*arguments[:4], "--from", "3", *options(TINY[2:]))
+    assert result.exit_code == 0, result.output
+    assert result.output.count("already trained") == 4
+    assert "02_spectrograms" not in result.output
+    assert (tmp_path / "submission.csv").read_bytes() == before
+
+
+@pytest.mark.real_data
+def test_whole_chain_on_real_eeg(real_dir, tmp_path):
+    result = run(
+        *("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"),
+        *options(TINY),
+    )
+    assert len(check_result(result, real_dir, tmp_path)) == 6
+    assert "SYNTHETIC" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "9"], "notebook number of 01, 02, 03, 04, 05, 06, found 9"),
+        (["--only", "03", "--from", "04"], "either --from or --only"),
+        (["-p", "EPOCH=3"], 'found "EPOCH=3"; the parameters are BACKBONE_WEIGHTS, BATCH_SIZE'),
+        (["-p", "EPOCHS"], 'found "EPOCHS"'),
+        (["-p", "EPOCHS=many"], "EPOCHS: expected a value of type int like"),
+        (["-p", "EPOCHS=2.5"], "EPOCHS: expected a value of type int like"),
+        (["-p", "DATA_DIR=x"], "the folders are set by --data-dir and --output-dir"),
+        (["--only", "05", "-p", "EPOCHS=3"], "the parameters are none"),
+        (["--data-dir", "/nonexistent"], "no such folder"),
+        (["--output-dir", "/tmp/{braces}"], "without braces"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line(sample_dir, tmp_path, arguments, message):
+    given = ["--data-dir", sample_dir] if "--data-dir" not in arguments else []
+    given += ["--output-dir", tmp_path] if "--output-dir" not in arguments else []
+    result = run(*given, *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "executed").exists()
+
+
+def test_values_are_of_the_notebooks_types():
+    chosen = chain.read_parameters(
+        ["EPOCHS=3", "LEARNING_RATE=1", "BACKBONE_WEIGHTS=none"], chain.NOTEBOOKS
+    )
+    assert chosen["03_cnn_baseline"] == {"EPOCHS": 3, "LEARNING_RATE": 1.0}
+    assert chosen["04_efficientnet_b0"]["BACKBONE_WEIGHTS"] == "none"
+    assert chosen["01_eda"] == {}
+
+
+def test_earlier_stage_is_named(sample_dir, tmp_path):
+    result = run("--data-dir", sample_dir, "--output-dir", tmp_path, "--only", "03")
+    assert result.exit_code == 1
+    assert "run notebooks/02_spectrograms.ipynb first" in result.output
+    assert "executed/03_cnn_baseline.ipynb" in result.output
+
+
+def damage(folder, kind):
+    if kind == "column":
+        table = pd.read_csv(folder / "train.csv").drop(columns="lpd_vote")
+        table.to_csv(folder / "train.csv", index=False)
+        return r"train.csv: expected 15 columns, missing ['lpd_vote']"
+    path = sorted((folder / "train_eegs").glob("*.parquet"))[3]
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+        return f"train_eegs/{path.name}: expected a whole parquet file"
+    pd.read_parquet(path).drop(columns=["T3", "EKG"]).to_parquet(path)
+    return f"train_eegs/{path.name}: expected 20 channels, missing ['T3', 'EKG']"
+
+
+@pytest.mark.parametrize("kind", ["column", "truncated", "channel"])
+def test_bad_input_stops_the_chain_and_leaves_nothing_whole(sample_dir, tmp_path, kind):
+    folder = tmp_path / "data"
+    shutil.copytree(sample_dir, folder)
+    message = damage(folder, kind)
+    output = tmp_path / "out"
+    result = run("--data-dir", folder, "--output-dir", output, "--from", "02", *options(TINY))
+    assert result.exit_code == 1
+    line = next(part for part in result.output.splitlines() if part.startswith("02_spectro"))
+    assert message in line
+    assert "[2/5]" not in result.output
+    assert (output / "executed" / "02_spectrograms.ipynb").is_file()
+    assert not (output / "spectrograms" / "train").exists()
+    assert not (output / "metrics" / "02_spectrograms.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("print('before')\nraise KeyError('why')", "KeyError: 'why'"),
+        ("import os\nos._exit(1)", "the kernel died"),
+    ],
+)
+def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, source, message):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    parameters = new_code_cell("DATA_DIR = ''", metadata={"tags": ["parameters"]})
+    broken = new_notebook(
+        cells=[parameters, new_code_cell("print(DATA_DIR)"), new_code_cell(source)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
+    )
+    for name in chain.NOTEBOOKS:
+        nbformat.write(broken, tmp_path / "notebooks" / f"{name}.ipynb")
+    result = run("--data-dir", sample_dir, "--output-dir", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"01_eda failed in {'cell [4]: ' if 'Key' in message else ''}{message}" in result.output
+    assert str(sample_dir) in result.output  # what the notebook printed until then
+    assert "02_eda" not in result.output
+    assert (tmp_path / "out" / "executed" / "01_eda.ipynb").is_file()
+
+
+def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, monkeypatch):
+    passed = {}
+
+    def execute(name, values, output_dir):
+        passed[name] = values
+        return chain.Result(name, 1.0, 10**9, "fine", output_dir, False)
+
+    monkeypatch.setattr(chain, "_execute", execute)
+    arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path]
+    assert run(*arguments, "--full", "-p", "EPOCHS=2").exit_code == 0
+    assert passed["02_spectrograms"]["REDUCE"] == 1
+    assert passed["04_efficientnet_b0"]["BACKBONE_WEIGHTS"] == "imagenet"
+    assert passed["03_cnn_baseline"]["EPOCHS"] == 2  # what is asked for wins
+    assert "DATA_DIR" not in passed["03_cnn_baseline"]
+    (sample_dir / paths.SYNTHETIC_MARK).rename(tmp_path / "mark")
+    try:
+        result = run(*arguments)
+    finally:
+        (tmp_path / "mark").rename(sample_dir / paths.SYNTHETIC_MARK)
+    assert "full scale" in result.output
+    assert run(*arguments).output.count("quick scale") == 1
+    assert "REDUCE" not in passed["02_spectrograms"]

@@ -1,0 +1,98 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from hms_utils import paths
+from hms_utils.cli import main
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_import_is_light_and_leaves_nothing(tmp_path):
+    code = (
+        "import sys, hms_utils, hms_utils.cli, hms_utils.scoring, hms_utils.cache; "
+        "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_module_runs_and_helps():
+    done = subprocess.run(
+        [sys.executable, "-m", "hms_utils", "run", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for option in ("--data-dir", "--output-dir", "--quick / --full", "--from", "--only", "-p NAME"):
+        assert option in done.stdout
+
+
+def test_sample_writes_a_data_set(tmp_path):
+    result = invoke("sample", "--out", tmp_path / "new", "--patients", 1, "--seed", 5)
+    assert result.exit_code == 0
+    assert "SYNTHETIC" in result.output
+    assert len(pd.read_csv(tmp_path / "new" / "train.csv"))
+    assert paths.find_data_dir(tmp_path / "new").is_synthetic
+
+
+@pytest.mark.parametrize(
+    ("patients", "message"), [(0, "at least one patient"), (2, "new or empty")]
+)
+def test_sample_refuses_in_one_line(tmp_path, patients, message):
+    (tmp_path / "file").touch()
+    result = invoke("sample", "--out", tmp_path, "--patients", patients)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert message in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_check_accepts_and_refuses(sample_dir, tmp_path):
+    guess = sample_dir / "sample_submission.csv"
+    result = invoke("check", guess, "--test", sample_dir / "test.csv")
+    assert result.exit_code == 0
+    assert "valid" in result.output
+    pd.read_csv(guess)[1:].to_csv(tmp_path / "short.csv", index=False)
+    result = invoke("check", tmp_path / "short.csv", "--test", sample_dir / "test.csv")
+    assert result.exit_code == 1
+    assert "lacks ids: 1" in result.output
+
+
+def test_download_goes_to_the_checkout(tmp_path, monkeypatch):
+    import kagglehub
+
+    def fetch(handle, *, output_dir):
+        folder = tmp_path / "data" / handle
+        assert output_dir == str(folder)
+        for name in ("train_eegs", "train_spectrograms"):
+            (folder / name).mkdir(parents=True)
+        (folder / "train.csv").touch()
+
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(kagglehub, "competition_download", fetch)
+    result = invoke("download")
+    assert result.exit_code == 0
+    assert "Complete: " in result.output
+
+
+def test_download_without_credentials_says_what_is_missing(tmp_path, monkeypatch):
+    import kagglehub
+
+    def fail(*_, **__):
+        raise PermissionError("not authenticated")
+
+    monkeypatch.setattr(kagglehub, "competition_download", fail)
+    result = invoke("download", "--out", tmp_path / "data")
+    assert result.exit_code == 1
+    for words in ("not authenticated", "accepted the rules", "API token", "26 GB"):
+        assert words in result.output
