@@ -1,5 +1,5 @@
-# Two commands: `make run` goes from a fresh clone to outputs/submission.csv,
-# `make test` runs lint's neighbour, the tests. Both set up .venv once.
+# `make run` goes from a fresh clone to outputs/submission.csv, `make test` runs
+# the tests; both set up .venv the first time.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -20,8 +20,8 @@ clean:
 	git clean -fdX outputs
 
 .venv/bin/python:
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, found ' + sys.version.split()[0] + '; name another with: make PYTHON=python3.12 run')"
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, found ' + sys.version.split()[0] + '; name another with: make PYTHON=python3.12 run')"
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/run.stamp: requirements.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install -r requirements.txt

@@ -2,12 +2,13 @@
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from hms_utils import paths, spectrograms
 from hms_utils.constants import (
@@ -18,7 +19,7 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
     VOTE_COLUMNS,
 )
-from hms_utils.data import read_eeg, read_spectrogram
+from hms_utils.data import cut, read_eeg, read_spectrogram
 
 VIEWS = ("eeg50", "kaggle600")
 
@@ -61,8 +62,8 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
     """Draw the views of all windows into memory-mapped arrays.
 
     An interrupted call is continued by the next one, recording by recording; a
-    call with nothing to do returns at once. Both hold as long as the source
-    files, the windows, `reduce` and the code's version stay the same.
+    call with nothing to do returns at once. Recordings whose files have changed
+    are drawn again, all of them if the windows, `reduce` or the code have.
 
     Parameters
     ----------
@@ -92,44 +93,40 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
         raise ValueError(f"expected reduce to be 1, 2, 4 or 8, found {reduce}")
     data_dir = Path(data_dir)
     folder = Path(output_dir) / "spectrograms" / split
-    key = _key(windows, data_dir, split, reduce)
-    if _read_key(folder) == key:
-        print(f"Images: {len(windows)} windows in {folder} are up to date")
-        return folder
     partial = folder.with_name(f".{split}.partial")
-    if _read_key(partial) != key:
-        shutil.rmtree(partial, ignore_errors=True)
-        _create(partial, len(windows), reduce, key)
-    arrays = {view: np.load(partial / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
-    done = np.load(partial / "done.npy", mmap_mode="r+")
-
-    recordings = windows[~done].groupby("eeg_id", sort=False)
-    jobs = (delayed(_draw)(data_dir, split, rows, reduce) for _, rows in recordings)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    for rows, images in tqdm(results, total=recordings.ngroups, desc="Recordings", mininterval=2):
-        for view, array in arrays.items():
-            array[rows] = images[view]
-        done[rows] = True
-    for array in arrays.values():
-        array.flush()
-
+    settings = {
+        "code": paths.code_version("cache", "spectrograms", "montage", "data", "constants"),
+        "reduce": reduce,
+        "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
+    }
+    stamps = _stamps(windows, data_dir, split)
+    if _read_settings(folder) == settings:
+        if (np.load(folder / "stamps.npy") == stamps).all():
+            _write_source(folder, data_dir)
+            print(f"Images: {len(windows)} windows in {folder} are up to date")
+            return folder
+        # Some recordings have changed: what was drawn of the others stays.
+        _remove(partial)
+        folder.rename(partial)
+    elif _read_settings(partial) != settings:
+        _remove(partial)
+        _create(partial, len(windows), reduce)
+        paths.write_json(partial / "settings.json", settings)
+    _draw_missing(partial, windows, stamps, data_dir, split, reduce, n_jobs)
     windows.to_parquet(partial / "index.parquet")
-    synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
-    paths.write_json(partial / "source.json", {"data": str(data_dir), "synthetic": synthetic})
-    (partial / "done.npy").unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    _write_source(partial, data_dir)
+    _remove(folder)
     partial.rename(folder)
     print(f"Images: {len(windows)} windows of {windows.eeg_id.nunique()} recordings in {folder}")
     return folder
 
 
-def load(folder, views=VIEWS):
+def load(folder):
     """Open the images and the index that `build` wrote, and say what they are of.
 
     Parameters
     ----------
     folder : path-like
-    views : sequence of str
 
     Returns
     -------
@@ -145,7 +142,7 @@ def load(folder, views=VIEWS):
     """
     folder = Path(folder)
     paths.require(folder / "index.parquet", "02_spectrograms")
-    images = [np.load(folder / f"{view}.npy", mmap_mode="r") for view in views]
+    images = [np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS]
     index, source = (
         pd.read_parquet(folder / "index.parquet"),
         paths.read_json(folder / "source.json"),
@@ -158,62 +155,103 @@ def load(folder, views=VIEWS):
     return images, index
 
 
-def _key(windows, data_dir, split, reduce):
-    """Describe everything that the pixels depend on."""
-    digest = hashlib.sha256(windows.to_csv(index=False).encode())
-    for kind, column in (("eegs", "eeg_id"), ("spectrograms", "spectrogram_id")):
-        for number in windows[column].unique():
-            path = data_dir / f"{split}_{kind}" / f"{number}.parquet"
+def fingerprint(images, index, folds):
+    """Return a digest of all that a model is trained on.
+
+    Parameters
+    ----------
+    images, index
+        As `load` returns them.
+    folds : ndarray of int, shape (n_windows,)
+
+    Returns
+    -------
+    str
+    """
+    digest = hashlib.blake2b(index.to_csv(index=False).encode(), digest_size=16)
+    digest.update(np.asarray(folds).tobytes())
+    for view in images:
+        digest.update(str(view.shape).encode())
+        for start in range(0, len(view), 1024):
+            digest.update(np.ascontiguousarray(view[start : start + 1024]))
+    return digest.hexdigest()
+
+
+def _stamps(windows, data_dir, split):
+    """Return for each window what tells a changed source file, as 16 bytes."""
+    stamps = {}
+    for eeg_id, spectrogram_id in set(zip(windows.eeg_id, windows.spectrogram_id, strict=True)):
+        digest = hashlib.blake2b(digest_size=8)
+        for path in _source_files(data_dir, split, eeg_id, spectrogram_id):
             if path.exists():  # what is missing is reported when it is read
                 status = path.stat()
                 digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-    code = paths.code_version("cache", "spectrograms", "montage", "data", "constants")
-    return {"code": code, "reduce": reduce, "source": digest.hexdigest()}
+        stamps[eeg_id] = digest.hexdigest()
+    return windows.eeg_id.map(stamps).to_numpy("S16")
 
 
-def _read_key(folder):
-    return paths.read_json(folder / "key.json") if (folder / "key.json").is_file() else None
+def _source_files(data_dir, split, eeg_id, spectrogram_id):
+    return (
+        data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
+        data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
+    )
 
 
-def _create(folder, n_windows, reduce, key):
+def _read_settings(folder):
+    path = folder / "settings.json"
+    return paths.read_json(path) if path.is_file() else None
+
+
+def _write_source(folder, data_dir):
+    synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
+    paths.write_json(folder / "source.json", {"data": str(data_dir), "synthetic": synthetic})
+
+
+def _remove(folder):
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _create(folder, n_windows, reduce):
     folder.mkdir(parents=True)
     height, width = (size // reduce for size in spectrograms.TILE_SHAPE)
     for view in VIEWS:
         np.lib.format.open_memmap(
             folder / f"{view}.npy", "w+", np.uint8, (n_windows, len(CHAINS), height, width)
         )
-    np.save(folder / "done.npy", np.zeros(n_windows, bool))
-    paths.write_json(folder / "key.json", key)
+    np.save(folder / "stamps.npy", np.zeros(n_windows, "S16"))
+
+
+def _draw_missing(folder, windows, stamps, data_dir, split, reduce, n_jobs):
+    """Draw the windows whose stamp in the folder is not the given one."""
+    arrays = {view: np.load(folder / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
+    drawn = np.load(folder / "stamps.npy", mmap_mode="r+")
+    recordings = windows[drawn != stamps].groupby("eeg_id", sort=False)
+    jobs = (delayed(_draw)(data_dir, split, rows, reduce) for _, rows in recordings)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    bar = tqdm(results, "Recordings", recordings.ngroups, file=sys.stdout, mininterval=2)
+    for rows, images in bar:
+        for view, array in arrays.items():
+            array[rows] = images[view]
+        drawn[rows] = stamps[rows]
+    for array in (*arrays.values(), drawn):
+        array.flush()
 
 
 def _draw(data_dir, split, rows, reduce):
     """Return the row numbers and images of one recording's windows."""
     first = next(rows.itertuples())
-    eeg_path = data_dir / f"{split}_eegs" / f"{first.eeg_id}.parquet"
-    spectrogram_path = data_dir / f"{split}_spectrograms" / f"{first.spectrogram_id}.parquet"
-    eeg, spectrogram = read_eeg(eeg_path), read_spectrogram(spectrogram_path)
+    files = _source_files(data_dir, split, first.eeg_id, first.spectrogram_id)
+    eeg, spectrogram = read_eeg(files[0]), read_spectrogram(files[1])
     views = {view: [] for view in VIEWS}
     for row in rows.itertuples():
         start = row.eeg_label_offset_seconds
-        window = _cut(eeg, start, EEG_SECONDS, SFREQ, eeg_path)
+        window = cut(eeg, start, EEG_SECONDS, SFREQ, files[0])
         views["eeg50"].append(spectrograms.eeg_image(window))
         start = row.spectrogram_label_offset_seconds
-        window = _cut(
-            spectrogram, start, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, spectrogram_path
-        )
+        window = cut(spectrogram, start, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, files[1])
         views["kaggle600"].append(spectrograms.spectrogram_image(window))
     images = {
         view: spectrograms.reduce_image(np.stack(tiles), reduce) for view, tiles in views.items()
     }
     return rows.index.to_numpy(), images
-
-
-def _cut(rows, start, seconds, rate, path):
-    """Return `seconds` of a recording from `start` on."""
-    window = rows[int(start * rate) : int((start + seconds) * rate)]
-    if len(window) < seconds * rate:
-        raise ValueError(
-            f"{path.parent.name}/{path.name}: expected {start + seconds:g} s for the window "
-            f"at {start:g} s, found {len(rows) / rate:g} s"
-        )
-    return window

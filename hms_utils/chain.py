@@ -14,6 +14,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
+from hms_utils.data import load_metadata
 
 NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
@@ -171,22 +172,37 @@ def run(notebooks, parameters, location, output_dir, *, full):
     Raises
     ------
     ValueError
-        If a folder's name holds braces, which papermill would replace.
+        If a folder's name holds braces, which papermill would replace, or the
+        test table is wrong.
+    FileNotFoundError
+        If the test table is missing, or ImageNet weights that are asked for.
     """
     if any(brace in str(output_dir) for brace in "{}"):
         raise ValueError(f"{output_dir}: expected an output folder without braces in its name")
+    values = {name: (FULL.get(name, {}) if full else {}) | parameters[name] for name in notebooks}
+    _check_needs(values, location)
+    if NOTEBOOKS[-1] in notebooks:
+        (output_dir / "submission.csv").unlink(missing_ok=True)  # it is of this run or none
     (output_dir / "executed").mkdir(parents=True, exist_ok=True)
     for position, name in enumerate(notebooks, 1):
         print(f"[{position}/{len(notebooks)}] {name}", flush=True)
-        values = {"DATA_DIR": str(location.path), "OUTPUT_DIR": str(output_dir)}
-        values = {
-            k: v for k, v in values.items() if k in papermill.inspect_notebook(_notebook(name))
-        }
-        values |= (FULL.get(name, {}) if full else {}) | parameters[name]
-        result = _execute(name, values, output_dir)
+        own = papermill.inspect_notebook(_notebook(name))
+        folders = {"DATA_DIR": str(location.path), "OUTPUT_DIR": str(output_dir)}
+        folders = {folder: path for folder, path in folders.items() if folder in own}
+        result = _execute(name, folders | values[name], output_dir)
         yield result
         if result.failed:
             return
+
+
+def _check_needs(values, location):
+    """Refuse at once what would fail only after hours of other stages."""
+    if "06_submission" in values:
+        load_metadata(location.path, "test")
+    if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":
+        from hms_utils.models import find_weights
+
+        find_weights("imagenet")
 
 
 def _execute(name, parameters, output_dir):
@@ -222,9 +238,9 @@ class _Indented:
         self.stream, self.fresh = stream, True
 
     def write(self, text):
-        for line in text.splitlines(keepends=True):
+        for line in text.splitlines(keepends=True):  # a progress bar ends its lines in \r
             self.stream.write(("      " if self.fresh else "") + line)
-            self.fresh = line.endswith("\n")
+            self.fresh = line.endswith(("\n", "\r"))
         self.stream.flush()
 
     def flush(self):
@@ -233,13 +249,14 @@ class _Indented:
 
 @contextmanager
 def _peak_memory():
-    """Watch the resident memory of all child processes; the list holds its peak."""
+    """Watch the resident memory of new child processes; the list holds its peak."""
     peak, stop = [0], threading.Event()
+    before = set(psutil.Process().children())  # such as those that made the sample
 
     def watch():
         while not stop.wait(0.25):
             total = 0
-            for child in psutil.Process().children(recursive=True):
+            for child in set(psutil.Process().children(recursive=True)) - before:
                 try:
                     total += child.memory_info().rss
                 except psutil.Error:  # it has ended meanwhile

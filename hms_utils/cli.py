@@ -1,5 +1,6 @@
 """The command line: ``python -m hms_utils``."""
 
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ _DOWNLOAD_NEEDS = f"""The download needs
   2. its API token: kaggle.json in ~/.kaggle, or KAGGLE_API_TOKEN in the environment
      (kaggle.com, Settings, API)
   3. a network and some 26 GB of disk, the same again while it unpacks
-Or download the files by hand into the folder above."""
+Or download the files by hand into the folder named above."""
 
 
 @contextmanager
@@ -93,17 +94,29 @@ def sample(out, patients, seed):
 @click.option("--out", help="Folder [default: data/<competition> in the checkout].")
 def download(out):
     """Fetch the competition's data (26 GB) with your Kaggle credentials."""
-    folder = Path(out).expanduser() if out else paths.REPOSITORY / "data" / COMPETITION
+    folder = Path(out).expanduser() if out else paths.competition_dir()
+    if folder.is_dir() and any(folder.iterdir()):
+        with _plain_errors():
+            print(f"Already there: {paths.find_data_dir(folder).path}")
+        return
     print(f"Downloading to {folder}")
     try:
         import kagglehub
 
-        kagglehub.competition_download(COMPETITION, output_dir=str(folder))
+        # To its own cache first, where an interrupted download is resumed.
+        fetched = Path(kagglehub.competition_download(COMPETITION))
+        if not fetched.is_dir():  # moved away by an earlier call
+            fetched = Path(kagglehub.competition_download(COMPETITION, force_download=True))
     except Exception as error:
         # kagglehub and what it calls raise many kinds; to the user they are one.
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        reason = f"{type(error).__name__}: {str(error).strip()}".partition("\n")[0][:200]
         raise click.ClickException(f"{reason}\n{_DOWNLOAD_NEEDS}") from error
     with _plain_errors():
+        paths.find_data_dir(fetched)
+        if folder.is_dir():
+            folder.rmdir()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(fetched, folder)
         print(f"Complete: {paths.find_data_dir(folder).path}")
 
 
@@ -118,5 +131,8 @@ def check(file, test):
         from hms_utils import submission
 
         table = pd.read_csv(file)
-        submission.check(table, pd.read_csv(test))
+        try:
+            submission.check(table, pd.read_csv(test))
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
         print(f"{file}: {len(table)} rows, valid")

@@ -156,6 +156,39 @@ def read_spectrogram(path):
     return np.ascontiguousarray(values[:, 1:])
 
 
+def cut(recording, start, seconds, rate, path):
+    """Cut a window out of a recording.
+
+    Parameters
+    ----------
+    recording : ndarray, shape (n_rows, n_columns)
+        EEG or spectrogram.
+    start, seconds : float
+        Where the window begins and how long it is.
+    rate : float
+        Rows of the recording per second.
+    path : Path
+        The recording's file, for the message.
+
+    Returns
+    -------
+    ndarray, shape (seconds * rate, n_columns)
+        A view of `recording`.
+
+    Raises
+    ------
+    ValueError
+        If the recording ends before the window.
+    """
+    window = recording[int(start * rate) : int((start + seconds) * rate)]
+    if len(window) < seconds * rate:
+        raise ValueError(
+            f"{_name(path)}: expected {start + seconds:g} s for the window at {start:g} s, "
+            f"found {len(recording) / rate:g} s"
+        )
+    return window
+
+
 def _name(path):
     return f"{path.parent.name}/{path.name}"
 
@@ -173,7 +206,7 @@ def _read_columns(path, columns, noun):
                 )
             table = file.read(columns=list(columns), use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{_name(path)}: expected a whole parquet file, found a damaged one ({reason})"
         ) from None

@@ -39,9 +39,12 @@ def make_folds(patient_ids, n_folds, *, seed=0):
             f"expected at least 2 folds and a patient for each, "
             f"found {n_folds} folds and {n_patients} patients"
         )
-    splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    # Without its own shuffling GroupKFold balances rows; the shuffled numbers
+    # only decide between patients with equally many.
+    _, patient = np.unique(patient_ids, return_inverse=True)
+    shuffled = np.random.default_rng(seed).permutation(n_patients)[patient]
     fold = np.empty(len(patient_ids), np.int64)
-    for number, (_, rows) in enumerate(splitter.split(patient_ids, groups=patient_ids)):
+    for number, (_, rows) in enumerate(GroupKFold(n_folds).split(patient_ids, groups=shuffled)):
         fold[rows] = number
     table = pd.DataFrame({"patient_id": patient_ids, "fold": fold}).drop_duplicates()
     return table.sort_values("patient_id", ignore_index=True)

@@ -1,7 +1,10 @@
 """The two networks: a basic CNN and EfficientNetB0."""
 
+import hashlib
+import http.client
 import math
 import os
+import time
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +17,8 @@ layers = keras.layers
 WEIGHTS_NAME = "efficientnetb0_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}"
 _WEIGHTS_MD5 = "50bc09e76180e00e4465e1a485ddc09d"
-_DOWNLOAD_SECONDS = 5  # how long to wait for an answer before going on without
+_ANSWER_SECONDS = 5  # how long to wait for the network before going on without
+_DOWNLOAD_SECONDS = 60  # for the 16 MB
 _IMAGENET_VARIANCE = (0.229, 0.224, 0.225)
 
 
@@ -134,9 +138,10 @@ def load_imagenet(backbone, weights_file):
     try:
         backbone.load_weights(weights_file)
     except (ValueError, OSError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{weights_file}: expected Keras' {WEIGHTS_NAME}, found a file that does not "
-            f"load ({str(error).splitlines()[0]})"
+            f"{weights_file}: expected Keras' {WEIGHTS_NAME}, found a file that does not load "
+            f"({reason})"
         ) from None
     stem = backbone.get_layer("stem_conv")
     kernel = stem.get_weights()[0]
@@ -159,7 +164,7 @@ def find_weights(choice):
     path : Path or None
         None for random weights.
     source : str
-        What was found, for the reader and the metrics.
+        What was found, for the reader, the metrics and the key of trained folds.
 
     Raises
     ------
@@ -175,24 +180,40 @@ def find_weights(choice):
     if choice == "none":
         return None, "random weights, as asked"
     keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    local = [keras_home / "models" / WEIGHTS_NAME, paths.REPOSITORY / "data" / WEIGHTS_NAME]
+    local = [keras_home / "models" / WEIGHTS_NAME, paths.competition_dir().parent / WEIGHTS_NAME]
+    places = list(local)
     for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
-        local += sorted(paths.KAGGLE_INPUT.glob(f"{depth}/{WEIGHTS_NAME}"))
-    for path in local:
-        if path.is_file():
-            return path, f"ImageNet weights from {path}"
-    try:
-        with urllib.request.urlopen(WEIGHTS_URL, timeout=_DOWNLOAD_SECONDS):
-            pass
-        path = keras.utils.get_file(
-            WEIGHTS_NAME, WEIGHTS_URL, cache_subdir="models", file_hash=_WEIGHTS_MD5
-        )
-        return Path(path), "ImageNet weights, downloaded"
-    except Exception as error:
-        if choice == "imagenet":
-            raise FileNotFoundError(
-                f"{WEIGHTS_NAME}: expected in {local[0].parent} or {local[1].parent}, found "
-                f"neither there nor on the network ({error}). Download {WEIGHTS_URL} where there "
-                'is a network and put it there, or set BACKBONE_WEIGHTS to "auto" or "none".'
-            ) from None
-        return None, "random weights, as no ImageNet weights were found here or on the network"
+        places += sorted(paths.KAGGLE_INPUT.glob(f"{depth}/{WEIGHTS_NAME}"))
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        try:
+            path = _download(local[0])
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if choice == "imagenet":
+                raise FileNotFoundError(
+                    f"{WEIGHTS_NAME}: expected in {local[0].parent} or {local[1].parent}, found "
+                    f"neither there nor on the network ({error}). Download {WEIGHTS_URL} where "
+                    "there is a network and put it there, or set BACKBONE_WEIGHTS to auto or none."
+                ) from None
+            return None, "random weights, as no ImageNet weights were found here or on the network"
+    print(f"Weights: {path}")
+    # The checksum rather than the path: moving the file changes no result.
+    return path, f"ImageNet weights (MD5 {hashlib.md5(path.read_bytes()).hexdigest()})"
+
+
+def _download(path):
+    """Fetch Keras' weights within a minute, whole or not at all."""
+    deadline = time.monotonic() + _DOWNLOAD_SECONDS
+    with (
+        urllib.request.urlopen(WEIGHTS_URL, timeout=_ANSWER_SECONDS) as response,
+        paths.replacing(path) as temporary,
+    ):
+        content = b""
+        while block := response.read(1 << 20):
+            content += block
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no whole file within {_DOWNLOAD_SECONDS} s")
+        if hashlib.md5(content).hexdigest() != _WEIGHTS_MD5:
+            raise ValueError(f"{WEIGHTS_URL}: not the file that Keras publishes")
+        temporary.write_bytes(content)
+    return path

@@ -47,6 +47,11 @@ def _root():
     return REPOSITORY if (REPOSITORY / "notebooks").is_dir() else Path.cwd()
 
 
+def competition_dir():
+    """Return the folder that the competition's data is downloaded to."""
+    return _root() / "data" / COMPETITION
+
+
 def _require_data(path, reason):
     missing = [name for name in DATA_FILES if not (path / name).exists()]
     if missing:
@@ -88,8 +93,10 @@ def find_data_dir(data_dir=None):
         for table in sorted(KAGGLE_INPUT.glob(f"{depth}/train.csv")):
             if all((table.parent / name).exists() for name in DATA_FILES):
                 return DataLocation(table.parent.resolve(), "mounted by Kaggle")
-    path = _root() / "data" / COMPETITION
-    return _require_data(path, "the checkout's data folder") if path.is_dir() else None
+    path = competition_dir()
+    if not path.is_dir() or not any(path.iterdir()):
+        return None
+    return _require_data(path, "the checkout's data folder")
 
 
 def find_output_dir(output_dir=None):
@@ -174,9 +181,10 @@ def code_version(*modules):
 
 
 def write_json(path, content):
-    """Write `content` as indented JSON, atomically."""
+    """Write `content` as indented JSON, atomically, with null for NaN and infinity."""
+    finite = json.loads(json.dumps(content), parse_constant=lambda _: None)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(finite, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path):

@@ -121,7 +121,7 @@ def agreement(index, ax):
     return ax.figure
 
 
-def montage(eeg, ax, *, spacing=150.0):
+def montage(eeg, ax):
     """Draw a window of EEG as a double banana.
 
     Parameters
@@ -129,8 +129,7 @@ def montage(eeg, ax, *, spacing=150.0):
     eeg : ndarray of float32, shape (n_samples, 20)
         Microvolts.
     ax : matplotlib Axes
-    spacing : float
-        Microvolts between two traces; larger deflections are cut there.
+        Traces are 150 µV apart; larger deflections are cut there.
 
     Returns
     -------
@@ -138,7 +137,7 @@ def montage(eeg, ax, *, spacing=150.0):
     """
     signals = bipolar(eeg)
     seconds = np.arange(signals.shape[1]) / SFREQ
-    ticks = []
+    ticks, spacing = [], 150.0
     for number, signal in enumerate(signals):
         # A gap of half a trace between the chains.
         level = -spacing * (number + 0.5 * (number // 4))
@@ -234,7 +233,8 @@ def scorecard(table, ax):
     for number, model in enumerate(models):
         lines = table[table.model == model].set_index("rows").loc[strata]
         height = np.arange(len(strata)) + 0.12 * (number - (len(models) - 1) / 2)
-        error = [lines.kl - lines.low, lines.high - lines.kl]
+        # Rounding can put a bound on the wrong side of a mean that all rows share.
+        error = np.maximum(0, [lines.kl - lines.low, lines.high - lines.kl])
         ax.errorbar(
             lines.kl, height, xerr=error, fmt="o", color=shades[model], label=model, capsize=3
         )

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from hms_utils import paths, simulate
 from hms_utils.constants import (
@@ -65,14 +66,19 @@ def locate(data_dir=None, output_dir=None):
     ------
     FileNotFoundError
         If `data_dir` or ``HMS_DATA_DIR`` names a folder without data.
+    FileExistsError
+        If something else is where the sample would be.
     """
     location = paths.find_data_dir(data_dir)
     if location is None:
         folder = paths.find_output_dir(output_dir) / "sample_data"
         mark = folder / paths.SYNTHETIC_MARK
-        if folder.exists() and (not mark.is_file() or _settings(mark)["code"] != _code_version()):
-            shutil.rmtree(folder)
-        if not folder.exists():
+        default = {"patients": DEFAULT_PATIENTS, "seed": 0}
+        if mark.is_file():
+            settings = _read_mark(mark)
+            if settings.pop("code", None) != _code_version() and settings == default:
+                shutil.rmtree(folder)  # it was made here, but by other code
+        if not mark.is_file():
             generate(folder, n_patients=DEFAULT_PATIENTS, seed=0)
         location = paths.DataLocation(folder, "the generated sample, as no data was found")
     print(f"Data: {location.path} ({location.reason})")
@@ -85,7 +91,7 @@ def _code_version():
     return paths.code_version("sample", "simulate", "spectrograms", "montage", "constants")
 
 
-def _settings(mark):
+def _read_mark(mark):
     return json.loads(mark.read_text(encoding="utf-8").splitlines()[-1])
 
 
@@ -130,7 +136,8 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
             delayed(_write_patient)(partial, seed, n_patients + i, "test") for i in range(n_test)
         ]
         results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-        rows = list(tqdm(results, total=len(jobs), desc="Sample patients", mininterval=2))
+        bar = tqdm(results, "Sample patients", len(jobs), file=sys.stdout, mininterval=2)
+        rows = list(bar)
         _write_tables(partial, rows[:n_patients], rows[n_patients:])
         settings = json.dumps({"code": _code_version(), "patients": n_patients, "seed": seed})
         (partial / paths.SYNTHETIC_MARK).write_text(

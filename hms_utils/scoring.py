@@ -6,6 +6,7 @@ import pandas as pd
 from hms_utils.constants import CLASSES, WELL_VOTED
 
 EPSILON = 1e-15
+_REPLICATES = 2000
 
 
 def row_divergence(target, prediction):
@@ -196,7 +197,7 @@ def fold_priors(shares, folds):
     return prior
 
 
-def bootstrap_interval(rows, patients, *, n_replicates=2000, level=0.95, seed=0):
+def bootstrap_interval(rows, patients):
     """Estimate how far a mean of row scores depends on who the patients were.
 
     Patients, not rows, are drawn with replacement, as rows of one patient are
@@ -207,23 +208,20 @@ def bootstrap_interval(rows, patients, *, n_replicates=2000, level=0.95, seed=0)
     rows : ndarray, shape (n_rows,)
         Row scores, or differences between two models' row scores.
     patients : ndarray, shape (n_rows,)
-    n_replicates : int
-    level : float
-    seed : int
 
     Returns
     -------
     low, high : float
-        Percentile interval; NaN for fewer than two patients.
+        95 % percentile interval of 2,000 draws; NaN for fewer than two patients.
     """
     _, patient = np.unique(patients, return_inverse=True)
     sums, counts = np.bincount(patient, rows), np.bincount(patient)
     if len(sums) < 2:
         return np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), n_replicates)
+    rng = np.random.default_rng(0)
+    draws = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), _REPLICATES)
     means = (draws @ sums) / (draws @ counts)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -349,7 +347,7 @@ def blend_out_of_fold(votes, first, second, folds):
     Returns
     -------
     ndarray of float64, shape (n_rows, 6)
-        Its score has not seen the votes it is measured on.
+        No row's share of the blend was fitted on its own votes.
     """
     blend = np.empty(np.shape(votes))
     for fold in np.unique(folds):

@@ -12,6 +12,38 @@ from hms_utils.scoring import check_ids, check_probabilities
 COLUMNS = ("eeg_id", *VOTE_COLUMNS)
 
 
+def require_models(output_dir, name, fingerprint, *, notebook):
+    """Refuse models of other images or folds, or of several trainings.
+
+    Parameters
+    ----------
+    output_dir : path-like
+        Where ``models/<name>/fold<k>.json`` are.
+    name : str
+        Of the model.
+    fingerprint : str
+        Of the images and folds in use, by `cache.fingerprint`.
+    notebook : str
+        The notebook that trains it, for the message.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the model has not been trained.
+    ValueError
+        If its folds were trained on something else, or not alike.
+    """
+    folder = Path(output_dir) / "models" / name
+    paths.require(folder / "fold0.json", notebook)
+    paths.require(Path(output_dir) / "oof" / f"{name}.parquet", notebook)
+    keys = [paths.read_json(file)["key"] for file in sorted(folder.glob("fold*.json"))]
+    if any(key != keys[0] for key in keys) or keys[0]["data"] != fingerprint:
+        raise ValueError(
+            f"{folder}: expected models of the images and folds in use, found others; "
+            f"run notebooks/{notebook}.ipynb again"
+        )
+
+
 def predict(images, output_dir, name, *, notebook, batch_size=32):
     """Average the predictions of every fold's model.
 
@@ -104,10 +136,12 @@ def check(submission, test):
     Raises
     ------
     ValueError
-        For columns other than the seven, repeated, missing or extra ids, values
-        that are not numbers, missing, below zero or above one, and rows that do
-        not add to one.
+        For a test table without ``eeg_id``, columns other than the seven,
+        repeated, missing or extra ids, values that are not numbers, missing,
+        below zero or above one, and rows that do not add to one.
     """
+    if "eeg_id" not in test:
+        raise ValueError(f"expected eeg_id in the test table, found {list(test)}")
     missing = [name for name in COLUMNS if name not in submission]
     extra = [name for name in submission if name not in COLUMNS]
     if missing or extra:

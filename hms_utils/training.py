@@ -1,6 +1,5 @@
 """One cross-validation loop for every model, restartable fold by fold."""
 
-import hashlib
 import math
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.backend import keras
+from hms_utils.cache import fingerprint
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.data import vote_shares
 from hms_utils.inputs import make_dataset
@@ -85,8 +85,10 @@ def cross_validate(
         "code": paths.code_version("training", "models", "inputs"),
         **{"epochs": epochs, "learning_rate": learning_rate},
         **{"batch_size": batch_size, "head_epochs": head_epochs, "seed": seed, "note": note},
-        "data": _fingerprint(images, index, folds),
+        "data": fingerprint(images, index, folds),
     }
+    oof_file = Path(output_dir) / "oof" / f"{model.name}.parquet"
+    oof_file.unlink(missing_ok=True)  # it is of these folds or none
     loop = _Loop(model, images, index, batch_size, seed)
     loop.prepare(folds, epochs, learning_rate, head_epochs)
     predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
@@ -109,19 +111,9 @@ def cross_validate(
     oof = index[columns].assign(
         fold=folds, **dict(zip(PREDICTION_COLUMNS, predictions.T, strict=True))
     )
-    with paths.replacing(Path(output_dir) / "oof" / f"{model.name}.parquet") as temporary:
+    with paths.replacing(oof_file) as temporary:
         oof.to_parquet(temporary, index=False)
     return oof, pd.DataFrame(history)
-
-
-def _fingerprint(images, index, folds):
-    digest = hashlib.sha256(index.to_csv(index=False).encode())
-    digest.update(folds.tobytes())
-    for view in images:
-        digest.update(str(view.shape).encode())
-        for start in range(0, len(view), 1024):
-            digest.update(np.ascontiguousarray(view[start : start + 1024]))
-    return digest.hexdigest()
 
 
 def _finished(path, key):
@@ -169,6 +161,7 @@ class _Loop:
         """Train on some rows and predict others."""
         for variable, value in zip(self.variables, self.initial, strict=True):
             variable.assign(value)
+        keras.utils.set_random_seed(self.seed + int(fold))  # whatever ran before
         if self.head_epochs:
             self._fit_head(train)
         self.model.fit(

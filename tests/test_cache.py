@@ -1,8 +1,10 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from hms_utils import cache, data, spectrograms
+from hms_utils import cache, data, paths, spectrograms
 from hms_utils.constants import VOTE_COLUMNS
 
 
@@ -44,21 +46,25 @@ def test_build_draws_each_window(sample_dir, windows, tmp_path):
         np.testing.assert_array_equal(images[1][number], spectrograms.reduce_image(expected, 2))
 
 
-def test_second_build_does_nothing_and_a_changed_source_everything(
+def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
     sample_dir, windows, tmp_path, monkeypatch, capsys
 ):
-    cache.build(windows, sample_dir, tmp_path, "train", reduce=4, n_jobs=1)
+    copy = tmp_path / "data"
+    shutil.copytree(sample_dir, copy)
+    cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_draw", lambda *_: pytest.fail("drawn again"))
-        cache.build(windows, sample_dir, tmp_path, "train", reduce=4, n_jobs=1)
+        cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
         assert "up to date" in capsys.readouterr().out
     drawn = []
     draw = cache._draw
-    monkeypatch.setattr(cache, "_draw", lambda *a: drawn.append(1) or draw(*a))
-    path = sample_dir / "train_eegs" / f"{windows.eeg_id[0]}.parquet"
+    monkeypatch.setattr(cache, "_draw", lambda *a: drawn.append(a[2].eeg_id.iloc[0]) or draw(*a))
+    path = copy / "train_eegs" / f"{windows.eeg_id[0]}.parquet"
     path.touch()
-    cache.build(windows, sample_dir, tmp_path, "train", reduce=4, n_jobs=1)
-    assert len(drawn) == windows.eeg_id.nunique()
+    cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
+    assert drawn == [windows.eeg_id[0]]
+    cache.build(windows, copy, tmp_path, "train", reduce=8, n_jobs=1)
+    assert len(drawn) == 1 + windows.eeg_id.nunique()
 
 
 def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_path, monkeypatch):
@@ -84,6 +90,24 @@ def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_pat
     whole = cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=4, n_jobs=1)
     for view in cache.VIEWS:
         assert (resumed / f"{view}.npy").read_bytes() == (whole / f"{view}.npy").read_bytes()
+
+
+def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path, monkeypatch):
+    cache.build(windows[:2], sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            cache.build(windows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    _, index = cache.load(cache.build(windows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1))
+    assert len(index) == len(windows)
+
+
+def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path):
+    folder = cache.build(windows[:1], sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    (tmp_path / "moved").symlink_to(sample_dir)
+    cache.build(windows[:1], tmp_path / "moved", tmp_path, "train", reduce=8, n_jobs=1)
+    source = paths.read_json(folder / "source.json")
+    assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
 
 
 def test_bad_recordings_are_refused_by_name(sample_dir, windows, tmp_path):

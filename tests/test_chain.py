@@ -4,6 +4,7 @@ import shutil
 
 import nbformat
 import pandas as pd
+import papermill
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
@@ -58,11 +59,14 @@ def test_whole_chain_on_the_sample(sample_dir, tmp_path):
 
 
 @pytest.mark.real_data
-def test_whole_chain_on_real_eeg(real_dir, tmp_path):
-    result = run(
-        *("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"),
-        *options(TINY),
-    )
+def test_whole_chain_on_real_eeg_from_a_weights_file(
+    real_dir, tmp_path, imagenet_file, monkeypatch
+):
+    monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
+    settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2"]
+    result = run(*("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"), *options(settings))
+    metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
+    assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")
     assert len(check_result(result, real_dir, tmp_path)) == 6
     assert "SYNTHETIC" not in result.output
 
@@ -106,6 +110,51 @@ def test_earlier_stage_is_named(sample_dir, tmp_path):
     assert result.exit_code == 1
     assert "run notebooks/02_spectrograms.ipynb first" in result.output
     assert "executed/03_cnn_baseline.ipynb" in result.output
+
+
+def test_what_would_fail_after_hours_is_refused_at_once(sample_dir, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(sample_dir, folder)
+    (folder / "test.csv").unlink()
+    arguments = ["--data-dir", folder, "--output-dir", tmp_path / "out"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "test.csv: expected the competition's test table" in result.output
+    assert "[1/6]" not in result.output
+
+
+@pytest.fixture(scope="module")
+def default_sample(tmp_path_factory):
+    """The folder of a Run All of the first notebook, from notebooks/ and without data."""
+    if paths.find_data_dir() is not None:
+        pytest.skip("this machine has data, so no sample is made")
+    output = tmp_path_factory.mktemp("default")
+    papermill.execute_notebook(
+        *(paths.REPOSITORY / "notebooks" / "01_eda.ipynb", output / "01_eda.ipynb"),
+        {"OUTPUT_DIR": str(output)},
+        kernel_name="python3",
+        cwd=paths.REPOSITORY / "notebooks",
+        progress_bar=False,
+    )
+    return output
+
+
+def test_first_notebook_runs_without_data(default_sample):
+    executed = nbformat.read(default_sample / "01_eda.ipynb", as_version=4)
+    text = "".join(o.text for c in executed.cells for o in c.get("outputs", []) if "text" in o)
+    assert "the generated sample, as no data was found" in text
+    assert "SYNTHETIC" in text
+    assert len(list((default_sample / "figures").glob("pattern_*.png"))) == 6
+
+
+def test_cnn_beats_the_prior_by_a_quarter_on_the_default_sample(default_sample):
+    for number in ("02", "03"):
+        data_dir = default_sample / "sample_data"
+        result = run("--data-dir", data_dir, "--output-dir", default_sample, "--only", number)
+        assert result.exit_code == 0, result.output
+    metrics = paths.read_json(default_sample / "metrics" / "03_cnn_baseline.json")
+    kl = {line["model"]: line["kl"] for line in metrics["scorecard"] if line["rows"] == "all rows"}
+    assert kl["cnn"] < 0.75 * kl["prior"]
 
 
 def damage(folder, kind):

@@ -65,34 +65,39 @@ def test_check_accepts_and_refuses(sample_dir, tmp_path):
     pd.read_csv(guess)[1:].to_csv(tmp_path / "short.csv", index=False)
     result = invoke("check", tmp_path / "short.csv", "--test", sample_dir / "test.csv")
     assert result.exit_code == 1
-    assert "lacks ids: 1" in result.output
+    assert "short.csv: submission lacks ids: 1" in result.output
+    result = invoke("check", guess, "--test", guess.with_name("SYNTHETIC.txt"))
+    assert "expected eeg_id in the test table" in result.output
 
 
 def test_download_goes_to_the_checkout(tmp_path, monkeypatch):
     import kagglehub
 
-    def fetch(handle, *, output_dir):
-        folder = tmp_path / "data" / handle
-        assert output_dir == str(folder)
+    def fetch(handle, **_):
+        folder = tmp_path / "cache" / handle
         for name in ("train_eegs", "train_spectrograms"):
             (folder / name).mkdir(parents=True)
         (folder / "train.csv").touch()
+        return str(folder)
 
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(kagglehub, "competition_download", fetch)
-    result = invoke("download")
-    assert result.exit_code == 0
-    assert "Complete: " in result.output
+    for word in ("Complete", "Already there"):
+        result = invoke("download")
+        assert result.exit_code == 0, result.output
+        assert f"{word}: {paths.find_data_dir().path}" in result.output
 
 
-def test_download_without_credentials_says_what_is_missing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError("not authenticated"), TimeoutError()])
+def test_download_that_fails_says_what_is_needed(tmp_path, monkeypatch, error):
     import kagglehub
 
     def fail(*_, **__):
-        raise PermissionError("not authenticated")
+        raise error
 
     monkeypatch.setattr(kagglehub, "competition_download", fail)
     result = invoke("download", "--out", tmp_path / "data")
     assert result.exit_code == 1
-    for words in ("not authenticated", "accepted the rules", "API token", "26 GB"):
+    for words in (type(error).__name__, "accepted the rules", "API token", "26 GB"):
         assert words in result.output

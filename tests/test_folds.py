@@ -17,6 +17,14 @@ def test_patients_stay_together_and_folds_are_even():
     assert not table.equals(folds.make_folds(patients, 5, seed=2))
 
 
+def test_folds_are_even_though_patients_are_not():
+    sizes = np.r_[400, 200, 100, np.full(60, 10), np.ones(100, int)]
+    patients = np.repeat(np.arange(len(sizes)), sizes)
+    table = folds.make_folds(patients, 3, seed=0)
+    rows = np.bincount(table.set_index("patient_id").fold.loc[patients])
+    assert rows.max() - rows.min() < 10
+
+
 @pytest.mark.parametrize(("n_patients", "n_folds"), [(1, 2), (3, 5), (10, 1)])
 def test_too_few_patients_or_folds(n_patients, n_folds):
     with pytest.raises(ValueError, match=f"found {n_folds} folds and {n_patients} patients"):

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -10,24 +12,6 @@ TILE = (32, 64)
 @pytest.fixture(scope="module")
 def pictures():
     return np.random.default_rng(0).integers(0, 256, (3, 2, 4, *TILE), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def weights_file(tmp_path_factory):
-    """A file like Keras' own, with weights that are random."""
-    keras.utils.set_random_seed(0)
-    backbone = keras.applications.EfficientNetB0(include_top=False, weights=None, pooling="avg")
-    normalization = next(
-        layer for layer in backbone.layers if isinstance(layer, keras.layers.Normalization)
-    )
-    mean, variance, count = normalization.get_weights()
-    colours = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    normalization.set_weights(
-        [colours[0].reshape(mean.shape), colours[1].reshape(variance.shape), count]
-    )
-    path = tmp_path_factory.mktemp("weights") / models.WEIGHTS_NAME
-    backbone.save(path)  # the .h5 format of Keras 2, as Keras' own file
-    return path
 
 
 @pytest.mark.parametrize("build", [models.build_cnn, models.build_efficientnet_b0])
@@ -60,9 +44,9 @@ def test_mosaic_has_a_place_and_colour_for_every_tile(pictures):
     np.testing.assert_allclose(mosaic[..., 2], mosaic[..., :2].mean(axis=-1))
 
 
-def test_imagenet_weights_give_the_same_function_as_keras_builds(weights_file, monkeypatch):
+def test_imagenet_weights_give_the_same_function_as_keras_builds(imagenet_file, monkeypatch):
     monkeypatch.setattr(
-        "keras.src.applications.efficientnet.file_utils.get_file", lambda *_, **__: weights_file
+        "keras.src.applications.efficientnet.file_utils.get_file", lambda *_, **__: imagenet_file
     )
     shape = (64, 128, 3)
     theirs = keras.applications.EfficientNetB0(
@@ -71,15 +55,15 @@ def test_imagenet_weights_give_the_same_function_as_keras_builds(weights_file, m
     ours = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=shape, pooling="avg"
     )
-    models.load_imagenet(ours, weights_file)
+    models.load_imagenet(ours, imagenet_file)
     image = np.random.default_rng(0).uniform(0, 255, (1, *shape))
     expected = theirs.predict(image, verbose=0)
     assert expected.std() > 0
     np.testing.assert_allclose(ours.predict(image, verbose=0), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_pretrained_model_leaves_batch_statistics_alone(weights_file, pictures):
-    model = models.build_efficientnet_b0(2, TILE, weights_file=weights_file)
+def test_pretrained_model_leaves_batch_statistics_alone(imagenet_file, pictures):
+    model = models.build_efficientnet_b0(2, TILE, weights_file=imagenet_file)
     moving = [v for v in model.variables if "moving" in v.path]
     before = [v.numpy() for v in moving]
     model(pictures, training=True)
@@ -92,9 +76,25 @@ def test_find_weights_prefers_a_local_file(tmp_path, monkeypatch):
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / models.WEIGHTS_NAME
     path.touch()
+    source = "ImageNet weights (MD5 d41d8cd98f00b204e9800998ecf8427e)"
     for choice in ("auto", "imagenet"):
-        assert models.find_weights(choice) == (path, f"ImageNet weights from {path}")
+        assert models.find_weights(choice) == (path, source)
     assert models.find_weights("none")[0] is None
+
+
+def test_download_is_kept_only_if_it_is_what_keras_publishes(imagenet_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("hms_utils.paths.REPOSITORY", tmp_path)
+    monkeypatch.setattr(models, "WEIGHTS_URL", imagenet_file.as_uri())
+    assert models.find_weights("auto")[0] is None
+    assert list((tmp_path / "models").iterdir()) == []
+    digest = hashlib.md5(imagenet_file.read_bytes()).hexdigest()
+    monkeypatch.setattr(models, "_WEIGHTS_MD5", digest)
+    path, source = models.find_weights("auto")
+    assert path == tmp_path / "models" / models.WEIGHTS_NAME
+    assert path.read_bytes() == imagenet_file.read_bytes()
+    # Found the second time, it is the same to what was trained from it.
+    assert models.find_weights("imagenet") == (path, source)
 
 
 def test_find_weights_without_file_or_network(tmp_path, monkeypatch):

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from hms_utils import paths
@@ -34,6 +36,9 @@ def test_data_folder_of_the_checkout_is_the_last_place(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     (tmp_path / "notebooks").mkdir()
     assert paths.find_data_dir() is None
+    (tmp_path / "data" / "hms-harmful-brain-activity-classification").mkdir(parents=True)
+    assert paths.find_data_dir() is None  # of a download that has not begun
+    shutil.rmtree(tmp_path / "data")
     folder = make_data(tmp_path / "data" / "hms-harmful-brain-activity-classification")
     assert paths.find_data_dir().path == folder
 
@@ -65,6 +70,8 @@ def test_require_names_the_notebook(tmp_path):
 
 def test_replacing_leaves_the_old_file_or_the_whole_new_one(tmp_path):
     path = tmp_path / "new" / "file.json"
+    paths.write_json(path, {"a": float("nan")})
+    assert paths.read_json(path) == {"a": None}
     paths.write_json(path, {"a": 1})
 
     def fail():

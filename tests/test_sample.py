@@ -156,3 +156,20 @@ def test_locate_makes_the_sample_once_and_says_so(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(paths, "code_version", lambda *_: "other")
     sample.locate("", tmp_path / "out")
     assert mark.stat().st_mtime_ns != before
+
+
+def test_locate_leaves_alone_what_it_has_not_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sample_data"
+    folder.mkdir()
+    (folder / "mine.txt").touch()
+    with pytest.raises(FileExistsError, match="new or empty"):
+        sample.locate("", tmp_path)
+    assert (folder / "mine.txt").exists()
+    (folder / "mine.txt").unlink()
+    sample.generate(folder, n_patients=1, seed=7)
+    monkeypatch.setattr(paths, "code_version", lambda *_: "other")
+    before = contents(folder)
+    assert sample.locate("", tmp_path).path == folder
+    assert contents(folder) == before
