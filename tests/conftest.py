@@ -47,9 +47,9 @@ def imagenet_file(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_data_elsewhere(monkeypatch):
+def no_data_elsewhere(monkeypatch, tmp_path_factory):
     """Keep what this machine may hold out of the search for data and weights."""
     monkeypatch.delenv("HMS_DATA_DIR", raising=False)
-    monkeypatch.setenv("KERAS_HOME", "/nonexistent/keras")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setattr("hms_utils.paths.KAGGLE_INPUT", Path("/nonexistent/input"))
     monkeypatch.setattr("hms_utils.paths.KAGGLE_WORKING", Path("/nonexistent/working"))

@@ -47,7 +47,7 @@ def test_whole_chain_on_the_sample(sample_dir, tmp_path):
     assert metrics["backbone_weights"] == "random weights, as asked"
     assert {line["model"] for line in metrics["scorecard"]} == {"prior", "efficientnet_b0"}
     blend = paths.read_json(tmp_path / "blend.json")
-    assert sum(blend.values()) == pytest.approx(1)
+    assert sum(blend["shares"].values()) == pytest.approx(1)
 
     # Again from 03 on: nothing is trained twice and the answer is the same.
     before = (tmp_path / "submission.csv").read_bytes()
@@ -211,7 +211,7 @@ def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, so
     assert (tmp_path / "out" / "executed" / "01_eda.ipynb").is_file()
 
 
-def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, monkeypatch):
+def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_file, monkeypatch):
     passed = {}
 
     def execute(name, values, output_dir):
@@ -220,6 +220,10 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, monkeypatch
 
     monkeypatch.setattr(chain, "_execute", execute)
     arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path]
+    monkeypatch.setattr("hms_utils.models.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+    assert "or set BACKBONE_WEIGHTS to auto or none" in run(*arguments, "--full").output
+    assert passed == {}  # what would fail in 04 is not begun
+    monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
     assert run(*arguments, "--full", "-p", "EPOCHS=2").exit_code == 0
     assert passed["02_spectrograms"]["REDUCE"] == 1
     assert passed["04_efficientnet_b0"]["BACKBONE_WEIGHTS"] == "imagenet"
