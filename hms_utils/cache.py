@@ -143,13 +143,10 @@ def load(folder):
     folder = Path(folder)
     paths.require(folder / "index.parquet", "02_spectrograms")
     images = [np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS]
-    index, source = (
-        pd.read_parquet(folder / "index.parquet"),
-        paths.read_json(folder / "source.json"),
-    )
-    print(
-        f"Images: {len(index)} windows of {index.patient_id.nunique()} patients, {source['data']}"
-    )
+    index = pd.read_parquet(folder / "index.parquet")
+    source = paths.read_json(folder / "source.json")
+    n_patients = index.patient_id.nunique()
+    print(f"Images: {len(index)} windows of {n_patients} patients, {source['data']}")
     if source["synthetic"]:
         print(paths.SYNTHETIC_NOTICE)
     return images, index

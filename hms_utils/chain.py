@@ -25,7 +25,10 @@ FULL = {
     "02_spectrograms": {"N_FOLDS": 5, "REDUCE": 1, "MAX_PATIENTS": 0},
     "03_cnn_baseline": {"EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
     "04_efficientnet_b0": {
-        **{"EPOCHS": 5, "HEAD_EPOCHS": 3, "BATCH_SIZE": 32, "BACKBONE_WEIGHTS": "imagenet"},
+        "BACKBONE_WEIGHTS": "imagenet",
+        "HEAD_EPOCHS": 3,
+        "EPOCHS": 5,
+        "BATCH_SIZE": 32,
     },
 }
 # What the chain itself passes.

@@ -65,13 +65,12 @@ def run(data_dir, output_dir, quick, first, only, assignments):
         location = sample.locate(data_dir, output_dir)
         full = not location.is_synthetic if quick is None else not quick
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
-        results = []
-        for result in chain.run(notebooks, parameters, location, output_dir, full=full):
-            results.append(result)
+        results = list(chain.run(notebooks, parameters, location, output_dir, full=full))
     print("\n" + chain.table(results))
-    if results[-1].failed:
-        print(f"\n{result.notebook} failed in {result.headline}", file=sys.stderr)
-        print(f"The notebook as far as it came: {result.executed}", file=sys.stderr)
+    last = results[-1]
+    if last.failed:
+        print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
+        print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
         sys.exit(1)
     if notebooks[-1] == chain.NOTEBOOKS[-1]:
         print(f"\nSubmission: {output_dir / 'submission.csv'}")
