@@ -10,42 +10,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from hms_utils import paths, simulate
+from hms_utils import artefacts, courses, experts, paths, simulate
 from hms_utils.constants import (
     CLASSES,
     EEG_COLUMNS,
-    EEG_SECONDS,
     SFREQ,
     SPECTROGRAM_COLUMNS,
-    SPECTROGRAM_SECONDS,
     VOTE_COLUMNS,
 )
 from hms_utils.data import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.spectrograms import competition_spectrogram
 
 DEFAULT_PATIENTS = 144
-_LEAD = 275  # seconds from the start of a long window to its EEG window
-_COURSES_PER_PATIENT = 2
-# How often a recording's main pattern is each class, for recordings with few
-# and with many votes: the real strata differ, seizures are common in the first.
-_SHARES = {
-    "few": (0.36, 0.09, 0.11, 0.13, 0.14, 0.17),
-    "many": (0.07, 0.22, 0.15, 0.09, 0.11, 0.36),
-}
-# What experts who do not see the main pattern mostly see instead.
-_CONFUSED_WITH = {
-    "Seizure": ("LPD", "GPD", "LRDA"),
-    "LPD": ("LRDA", "GPD", "Seizure"),
-    "GPD": ("GRDA", "LPD", "Seizure"),
-    "LRDA": ("LPD", "GRDA"),
-    "GRDA": ("GPD", "LRDA"),
-}
-_BACKGROUND_CONFUSED_WITH = {
-    "alpha": ("LRDA", "GRDA"),
-    "slow": ("GRDA", "LRDA"),
-    "suppressed": ("GPD", "LPD"),
-    "muscle": ("Seizure", "LPD"),
-}
+_BACKGROUND_SHARES = (0.25, 0.45, 0.1, 0.2)  # of simulate.BACKGROUNDS
+_TRUTH_COLUMNS = tuple(f"true_{name}" for name in VOTE_COLUMNS)
 
 
 def locate(data_dir=None, output_dir=None):
@@ -88,7 +66,8 @@ def locate(data_dir=None, output_dir=None):
 
 
 def _code_version():
-    return paths.code_version("sample", "simulate", "spectrograms", "montage", "constants")
+    signals = ("experts", "simulate", "artefacts", "courses", "sample")
+    return paths.code_version(*signals, "spectrograms", "montage", "constants")
 
 
 def _read_mark(mark):
@@ -167,159 +146,78 @@ def read_truth(data_dir, label_ids):
     if not path.is_file():
         return None
     truth = pd.read_parquet(path).query("split == 'train'").set_index("label_id")
-    return truth.loc[label_ids, [f"true_{name}" for name in VOTE_COLUMNS]].to_numpy()
+    return truth.loc[label_ids, list(_TRUTH_COLUMNS)].to_numpy()
 
 
 def _write_tables(folder, train, test):
-    rows = pd.DataFrame([row for patient in train for row in patient])
-    rows = rows.sort_values(["eeg_id", "eeg_label_offset_seconds"], ignore_index=True)
+    rows = pd.concat(train, ignore_index=True)
     rows["eeg_sub_id"] = rows.groupby("eeg_id").cumcount()
     rows["spectrogram_sub_id"] = rows.groupby("spectrogram_id").cumcount()
-    rows["label_id"] = 100_000 + 7 * np.arange(len(rows))
+    rows["label_id"] = [_scrambled(i, 32) for i in range(len(rows))]
     rows["expert_consensus"] = np.array(CLASSES)[rows[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)]
     rows[list(TRAIN_COLUMNS)].to_csv(folder / "train.csv", index=False)
-    tests = pd.DataFrame([row for patient in test for row in patient])
+    tests = pd.concat(test, ignore_index=True)
     tests[list(TEST_COLUMNS)].to_csv(folder / "test.csv", index=False)
     guess = pd.DataFrame({"eeg_id": tests.eeg_id, **dict.fromkeys(VOTE_COLUMNS, 1 / len(CLASSES))})
     guess.to_csv(folder / "sample_submission.csv", index=False)
     truth = pd.concat([rows.assign(split="train"), tests.assign(split="test")])
-    truth = truth[["split", "eeg_id", "label_id", *(f"true_{name}" for name in VOTE_COLUMNS)]]
+    truth = truth[["split", "eeg_id", "label_id", "case", *_TRUTH_COLUMNS]]
     truth.to_parquet(folder / "truth.parquet", index=False)
 
 
+def _scrambled(number, bits):
+    """Return an id of up to `bits` bits that looks random and that no other number has."""
+    return (number + 1) * 2_654_435_761 % 2**bits
+
+
 def _write_patient(folder, seed, number, split):
-    """Write one patient's recordings and return their rows of the table."""
+    """Write one patient's files and return their rows of the table."""
     rng = np.random.default_rng([seed, number])
-    gain = rng.lognormal(0, 0.2)
-    stratum = "many" if split == "test" or rng.random() < 0.45 else "few"
-    rows = []
-    for course in range(_COURSES_PER_PATIENT if split == "train" else 1):
-        unit = _COURSES_PER_PATIENT * number + course
-        rows += _write_course(folder, rng, split, unit, stratum, gain, 40_000 + 3 * number)
-    return rows
-
-
-def _write_course(folder, rng, split, unit, stratum, gain, patient_id):
-    """Write one spectrogram and the EEG cut from the same simulated course."""
-    last_offset = 0 if split == "test" else 2 * int(rng.choice([0, rng.integers(1, 30)]))
-    offsets = np.unique(np.r_[0, last_offset, 2 * rng.integers(0, last_offset // 2 + 1, 3)])
-    first = 0 if split == "test" else 2 * int(rng.integers(0, 15))  # in the spectrogram
-    n_rows = (first + last_offset + SPECTROGRAM_SECONDS) // 2
-    # Row 0 is centred at second 1 and made of 4 s: the simulated course begins
-    # one second before the spectrogram's clock.
-    n_samples = (2 * n_rows + 2) * SFREQ
-    eeg_start = 1 + first + _LEAD
-
-    group = _label_groups(rng, stratum, offsets)
-    centres = eeg_start + offsets + EEG_SECONDS / 2
-    electrodes = _simulate_course(rng, n_samples, centres, group) * gain
-    mains = rng.uniform(0.2, 3) * np.sin(2 * np.pi * 60 / SFREQ * np.arange(n_samples))
-    electrodes += mains * rng.uniform(0, 1.5, (len(electrodes), 1))
-    course = np.vstack([electrodes, simulate.heartbeat(rng, n_samples)]).T.astype(np.float32)
-    course = course.round(2)
-
-    spectrogram = competition_spectrogram(course)
-    if rng.random() < 0.08:
-        start, stop = np.sort(rng.integers(0, len(spectrogram), 2))
-        spectrogram[start:stop] = np.nan
-    eeg = course[eeg_start * SFREQ : (eeg_start + last_offset + EEG_SECONDS) * SFREQ]
-    _add_gaps(rng, eeg)
-
-    eeg_id, spectrogram_id = 500_000_000 + 1_009 * unit, 40_000_000 + 503 * unit
-    frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
-    frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
-    frame = pd.DataFrame(spectrogram, columns=list(SPECTROGRAM_COLUMNS))
-    time = 1 + 2 * np.arange(n_rows, dtype=np.int16 if split == "test" else np.int64)
-    frame.insert(0, "time", time)
-    frame.to_parquet(folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet")
-    return [
-        {
-            "eeg_id": eeg_id,
-            "eeg_label_offset_seconds": float(offset),
-            "spectrogram_id": spectrogram_id,
-            "spectrogram_label_offset_seconds": float(first + offset),
-            "patient_id": patient_id,
-            **dict(zip(VOTE_COLUMNS, group[i]["votes"], strict=True)),
-            **{f"true_{c}": p for c, p in zip(VOTE_COLUMNS, group[i]["truth"], strict=True)},
-        }
-        for i, offset in enumerate(offsets)
+    gain = rng.lognormal(0, 0.5)
+    background = str(rng.choice(simulate.BACKGROUNDS, p=_BACKGROUND_SHARES))
+    n_courses = 1 if split == "test" else rng.choice([1, 2], p=[0.7, 0.3])
+    tables = [
+        _write_course(folder, rng, split, 2 * number + course, background, gain)
+        for course in range(n_courses)
     ]
+    return pd.concat(tables).assign(patient_id=_scrambled(number, 16))
 
 
-def _label_groups(rng, stratum, offsets):
-    """Return for each label window its pattern, strength, true distribution and votes.
-
-    Neighbouring windows share their votes; in a third of the recordings the
-    pattern weakens or strengthens between two such groups.
-    """
-    main = rng.choice(CLASSES, p=_SHARES[stratum])
-    kind = rng.choice(simulate.BACKGROUNDS)
-    second = str(rng.choice(_CONFUSED_WITH[main])) if main != "Other" else None
-    if rng.random() < 0.75:
-        second = None
-    n_votes = rng.integers(10, 21) if stratum == "many" else rng.choice([1, 2, 3, 3, 3, 3, 4, 5, 7])
-    change = rng.integers(1, len(offsets)) if len(offsets) > 1 and rng.random() < 0.35 else None
-    groups = []
-    for i in range(len(offsets)):
-        if i in (0, change):
-            strength = rng.uniform(0.25, 1) ** 0.7
-            truth = _true_distribution(main, second, kind, strength)
-            votes = rng.multinomial(n_votes, truth)
-        groups.append(
-            {
-                **{"main": main, "second": second, "background": kind},
-                **{"strength": strength, "truth": truth, "votes": votes},
-            }
-        )
-    return groups
+def _write_course(folder, rng, split, unit, background, gain):
+    """Write one spectrogram and the EEGs cut from the same simulated course."""
+    recordings = courses.plan(rng, split)
+    course = courses.simulate_course(rng, recordings, background, gain)
+    # Published values have two decimals too: where power is low they are exactly zero.
+    spectrogram = competition_spectrogram(course).round(2)
+    artefacts.drop_rows(rng, spectrogram)
+    spectrogram_id = _scrambled(unit, 31)
+    frame = pd.DataFrame(spectrogram, columns=list(SPECTROGRAM_COLUMNS))
+    time_type = np.int16 if split == "test" else np.int64
+    frame.insert(0, "time", 1 + 2 * np.arange(len(frame), dtype=time_type))
+    frame.to_parquet(folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet")
+    tables = []
+    for i, recording in enumerate(recordings):
+        eeg_id = _scrambled(courses.MOST_RECORDINGS * unit + i, 32)
+        start = (1 + recording.start) * SFREQ
+        eeg = course[start : start + recording.seconds * SFREQ].copy()
+        artefacts.drop_samples(rng, eeg)
+        frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
+        frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
+        tables.append(_label_rows(rng, recording).assign(eeg_id=eeg_id))
+    return pd.concat(tables).assign(spectrogram_id=spectrogram_id)
 
 
-def _true_distribution(main, second, background, strength):
-    """Return the share of an endless panel's votes, (6,).
-
-    The stronger a pattern stands out, the more experts name it; the others say
-    "other" or one of the patterns it is confused with.
-    """
-    share = dict.fromkeys(CLASSES, 0.005)
-    if main == "Other":
-        share["Other"] += 0.65 + 0.3 * strength
-        confused, rest = _BACKGROUND_CONFUSED_WITH[background], 0.3 * (1 - strength)
-    else:
-        named = 0.2 + 0.75 * strength
-        share[main] += named if second is None else named * 0.55
-        if second:
-            share[second] += named * 0.45
-        share["Other"] += 0.7 * (1 - named)
-        confused, rest = _CONFUSED_WITH[main], 0.3 * (1 - named)
-    for name in confused:
-        share[name] += rest / len(confused)
-    shares = np.array([share[name] for name in CLASSES])
-    return shares / shares.sum()
-
-
-def _simulate_course(rng, n_samples, centres, groups):
-    """Return the electrodes' course (19, n_samples) of patterns over background."""
-    label = groups[0]
-    eeg = simulate.background(rng, n_samples, label["background"])
-    seconds = np.arange(n_samples) / SFREQ
-    strength = np.interp(seconds, centres, [group["strength"] for group in groups])
-    before, after = rng.uniform(20, 240, 2)
-    strength[(seconds < centres[0] - before) | (seconds > centres[-1] + after)] = 0
-    for name, share in ((label["main"], 1.0), (label["second"], 0.8)):
-        if name not in (None, "Other"):
-            middle = (centres[0] + centres[-1]) / 2
-            eeg += simulate.pattern(rng, name, n_samples, middle) * (strength * share)
-    return eeg.astype(np.float32)
-
-
-def _add_gaps(rng, eeg):
-    """Put NaN where real recordings have them: scattered, at an end, a channel."""
-    draw = rng.random()
-    if draw < 0.1:
-        eeg[rng.integers(0, len(eeg), 3), rng.integers(0, 20, 3)] = np.nan
-    elif draw < 0.14:
-        length = int(rng.integers(SFREQ, 12 * SFREQ))
-        block = slice(None, length) if rng.random() < 0.5 else slice(-length, None)
-        eeg[block] = np.nan
-    elif draw < 0.16:
-        eeg[:, rng.integers(0, 20)] = np.nan
+def _label_rows(rng, recording):
+    """Return a recording's label rows: all that show the same thing share their votes."""
+    truth = np.array([content.truth for content in recording.contents])
+    votes = np.array([experts.draw_votes(rng, shares, recording.stratum) for shares in truth])
+    content = recording.content_of_row
+    return pd.DataFrame(
+        {
+            "eeg_label_offset_seconds": recording.offsets.astype(float),
+            "spectrogram_label_offset_seconds": recording.spectrogram_offsets.astype(float),
+            "case": np.array([content.case for content in recording.contents])[content],
+            **dict(zip(VOTE_COLUMNS, votes[content].T, strict=True)),
+            **dict(zip(_TRUTH_COLUMNS, truth[content].T, strict=True)),
+        }
+    )

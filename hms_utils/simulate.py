@@ -1,8 +1,11 @@
 """Synthetic EEG: sources on the scalp, seen by 19 electrodes.
 
-The patterns follow the words of the ACNS 2021 critical-care terminology. They
-are drawings after a textbook, not recordings.
+The patterns follow the definitions of the ACNS 2021 critical-care terminology
+(Hirsch et al., J Clin Neurophysiol 2021). They are drawings after a textbook,
+not recordings.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import signal
@@ -18,16 +21,16 @@ _POSITIONS = {
     **{"C4": (0.5, 0.0), "T6": (0.81, -0.59), "P4": (0.41, -0.55), "O2": (0.31, -0.95)},
 }
 _XY = np.array([_POSITIONS[name] for name in ELECTRODES])
-BACKGROUNDS = ("alpha", "slow", "suppressed", "muscle")
+BACKGROUNDS = ("alpha", "slow", "suppressed", "sleep")
 
 
-def _spread(x, y, width):
-    """Return how strongly each electrode sees a source at (x, y), (19,)."""
+def field(x, y, width):
+    """Return how strongly each electrode sees a source at (x, y), float32 of shape (19,)."""
     distance = np.hypot(_XY[:, 0] - x, _XY[:, 1] - y)
     return np.exp(-0.5 * (distance / width) ** 2).astype(np.float32)
 
 
-def _shaped_noise(rng, n_channels, n_samples, gain):
+def shaped_noise(rng, n_channels, n_samples, gain):
     """Return noise of unit variance whose amplitude spectrum is `gain(frequency)`."""
     frequencies = np.fft.rfftfreq(n_samples, 1 / SFREQ)
     amplitude = gain(np.maximum(frequencies, 1e-3)).astype(np.float32)
@@ -36,15 +39,52 @@ def _shaped_noise(rng, n_channels, n_samples, gain):
     return (noise / noise.std(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _band(centre, width):
+def band(centre, width):
+    """Return a bell-shaped gain around `centre` Hz, for `shaped_noise`."""
     return lambda f: np.exp(-0.5 * ((f - centre) / width) ** 2)
 
 
-def _wander(rng, n_samples, low, high, seconds):
-    """Return a smooth random course between `low` and `high` that turns every `seconds`."""
+def wander(rng, n_samples, low, high, seconds):
+    """Return a random course between `low` and `high` that turns every `seconds`."""
     n_knots = int(n_samples / (SFREQ * seconds)) + 3
-    knots = rng.uniform(low, high, n_knots)
-    return np.interp(np.arange(n_samples) / (SFREQ * seconds), np.arange(n_knots), knots)
+    knots = rng.uniform(low, high, n_knots).astype(np.float32)
+    course = np.interp(np.arange(n_samples) / (SFREQ * seconds), np.arange(n_knots), knots)
+    return course.astype(np.float32)
+
+
+def transients(onsets, n_samples, waves, heights=1.0):
+    """Return one channel of equal transients, each a sum of bell-shaped waves.
+
+    Parameters
+    ----------
+    onsets : array of int
+        Samples at which they begin; those outside the channel are left out.
+    n_samples : int
+    waves : sequence of (delay, width, amplitude)
+        Seconds, seconds and microvolts.
+    heights : float or array of float, shape of `onsets`
+        Factor of each transient.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples,)
+    """
+    inside = (onsets >= 0) & (onsets < n_samples)
+    impulses = np.zeros(n_samples, np.float32)
+    impulses[onsets[inside]] = np.broadcast_to(heights, onsets.shape)[inside]
+    t = np.arange(-1.0, 1.0, 1 / SFREQ)
+    shape = sum(a * np.exp(-0.5 * ((t - delay) / width) ** 2) for delay, width, a in waves)
+    return signal.oaconvolve(impulses, shape.astype(np.float32), "same")
+
+
+def random_onsets(rng, n_samples, interval, jitter):
+    """Return the samples of events about every `interval` seconds, as `transients` takes them.
+
+    `jitter` is the standard deviation of the logarithm of the interval.
+    """
+    count = int(n_samples / SFREQ / interval * 2) + 10
+    gaps = interval * np.exp(jitter * rng.standard_normal(count))
+    return (np.cumsum(gaps) * SFREQ).astype(int)
 
 
 def background(rng, n_samples, kind):
@@ -54,117 +94,189 @@ def background(rng, n_samples, kind):
     ----------
     rng : numpy.random.Generator
     n_samples : int
-    kind : {"alpha", "slow", "suppressed", "muscle"}
-        Posterior alpha, diffuse slowing, burst suppression, or muscle and eye
-        artefacts.
+    kind : {"alpha", "slow", "suppressed", "sleep"}
+        Posterior alpha with eyes closed; theta and delta slowing; burst
+        suppression; spindles, vertex waves and slow waves of sleep.
 
     Returns
     -------
     ndarray of float32, shape (19, n_samples)
         Microvolts.
     """
-    slope = rng.uniform(0.8, 1.1)
-    sources = _shaped_noise(rng, 19, n_samples, lambda f: f**-slope * (f > 0.3))
-    mixing = np.stack([_spread(x, y, 0.45) for x, y in _XY])
+    slope = rng.uniform(0.7, 1.1)
+    sources = shaped_noise(rng, 19, n_samples, lambda f: f**-slope * (f > 0.3))
+    mixing = np.stack([field(x, y, rng.uniform(0.35, 0.6)) for x, y in _XY])
     mixing /= np.linalg.norm(mixing, axis=0)
-    eeg = rng.uniform(9, 15) * mixing.T @ sources
-    eeg += 1.5 * rng.standard_normal(eeg.shape, dtype=np.float32)
+    eeg = rng.uniform(14, 30) * mixing.T @ sources
+    eeg += rng.uniform(0.5, 2) * rng.standard_normal(eeg.shape, dtype=np.float32)
     if kind == "alpha":
-        rhythm = _shaped_noise(rng, 2, n_samples, _band(rng.uniform(8.5, 11), 0.6))
-        rhythm *= _wander(rng, n_samples, 4, 22, 5)
-        eeg += np.outer(_spread(-0.4, -0.9, 0.5), rhythm[0])
-        eeg += np.outer(_spread(0.4, -0.9, 0.5), rhythm[1])
+        # Faster and larger in the young.
+        frequency, size = rng.uniform(8, 11), rng.uniform(10, 40)
+        rhythm = shaped_noise(rng, 2, n_samples, band(frequency, 0.6))
+        rhythm *= wander(rng, n_samples, 0.2, 1.2, 5) * size
+        eeg += np.outer(field(-0.4, -0.9, 0.5), rhythm[0])
+        eeg += np.outer(field(0.4, -0.9, 0.5), rhythm[1])
     elif kind == "slow":
         for x, y in rng.uniform(-0.7, 0.7, (4, 2)):
-            wave = _shaped_noise(rng, 1, n_samples, _band(rng.uniform(2, 6), 1.5))
-            eeg += np.outer(_spread(x, y, 0.6), wave * rng.uniform(10, 20))
+            wave = shaped_noise(rng, 1, n_samples, band(rng.uniform(1.5, 6), rng.uniform(0.7, 2)))
+            eeg += np.outer(field(x, y, 0.6), wave * rng.uniform(12, 40))
     elif kind == "suppressed":
-        bursts = _wander(rng, n_samples, -1, 1, rng.uniform(1.5, 3))
-        eeg *= 0.25 + 1.6 / (1 + np.exp(-bursts / 0.08))
+        bursts = wander(rng, n_samples, -1, 1, rng.uniform(1.5, 4))
+        eeg *= rng.uniform(0.1, 0.3) + 1.6 / (1 + np.exp(-bursts / 0.08))
     else:
-        muscle = _shaped_noise(
-            rng, 4, n_samples, lambda f: 1 / (1 + np.exp((18 - f) / 2)) * (f < 70)
-        )
-        muscle *= np.maximum(0, _wander(rng, n_samples, -20, 30, 3))
-        for wave, place in zip(muscle, ((-1, 0), (1, 0), (-0.8, 0.6), (0.8, 0.6)), strict=True):
-            eeg += np.outer(_spread(*place, 0.3), wave)
-        eeg += np.outer(_spread(0, 1.1, 0.35), _events(rng, n_samples, 4, 0.5, [(0, 0.12, 120)]))
+        eeg += _sleep(rng, n_samples)
     return eeg.astype(np.float32)
 
 
-def _events(rng, n_samples, interval, jitter, waves):
-    """Return a train of transients, each a sum of (delay, width, amplitude) bumps.
+def _sleep(rng, n_samples):
+    """Return spindles, vertex waves and slow waves."""
+    spindle = shaped_noise(rng, 1, n_samples, band(rng.uniform(12, 14), 0.5))[0]
+    onsets = random_onsets(rng, n_samples, rng.uniform(6, 15), 0.5)
+    spindle *= transients(onsets, n_samples, [(0, 0.35, rng.uniform(20, 40))])
+    onsets = random_onsets(rng, n_samples, rng.uniform(8, 25), 0.6)
+    vertex = transients(onsets, n_samples, [(0, 0.05, -120), (0.15, 0.1, 60)])
+    slow = shaped_noise(rng, 1, n_samples, band(0.9, 0.5))[0] * rng.uniform(15, 50)
+    eeg = np.outer(field(0, 0.15, 0.6), spindle + vertex)
+    return eeg + np.outer(field(0, 0.5, 0.8), slow)
 
-    `interval` is in seconds, `jitter` is the standard deviation of its logarithm.
+
+@dataclass(frozen=True)
+class Origin:
+    """Where and how fast a recording's patterns are; those of one origin share their rhythm.
+
+    Attributes
+    ----------
+    x, y : float
+        Focus of one-sided patterns; generalised ones take its distance from the front.
+    frequency : float
+        Hz, of discharges and rhythms alike.
+    seed : int
+        Of the rhythm's irregularities.
     """
-    count = int(n_samples / SFREQ / interval * 2) + 10
-    onsets = np.cumsum(interval * np.exp(jitter * rng.standard_normal(count)))
-    onsets = (onsets[onsets < n_samples / SFREQ] * SFREQ).astype(int)
-    impulses = np.zeros(n_samples, np.float32)
-    impulses[onsets] = rng.uniform(0.8, 1.2, len(onsets))
-    t = np.arange(-0.3, 0.9, 1 / SFREQ)
-    shape = sum(a * np.exp(-0.5 * ((t - delay) / width) ** 2) for delay, width, a in waves)
-    return signal.oaconvolve(impulses, shape.astype(np.float32), "same")
+
+    x: float
+    y: float
+    frequency: float
+    seed: int
 
 
-def pattern(rng, name, n_samples, centre):
-    """Simulate one of the five named patterns at full strength.
+def draw_origin(rng):
+    """Draw an `Origin`: either side, temporal, frontal, central or parietal, 0.6 to 2.5 Hz."""
+    return Origin(
+        x=rng.choice([-1, 1]) * rng.uniform(0.4, 0.95),
+        y=rng.uniform(-0.6, 0.8),
+        frequency=np.exp(rng.uniform(np.log(0.6), np.log(2.5))),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def pattern(rng, name, n_samples, origin, clarity):
+    """Simulate one of the five named patterns.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     name : {"Seizure", "LPD", "GPD", "LRDA", "GRDA"}
     n_samples : int
-    centre : float
-        Second in the middle of what experts will see; a seizure evolves around it.
+        A seizure evolves over all of them.
+    origin : Origin
+    clarity : float
+        From 0, irregular and with pauses, to 1, regular and continuous.
 
     Returns
     -------
     ndarray of float32, shape (19, n_samples)
-        Microvolts.
+        Without a unit: its peaks are about 1 at the strongest electrode.
     """
-    side = rng.choice([-1, 1])
-    place = (side * rng.uniform(0.5, 0.9), rng.uniform(-0.5, 0.6))
     if name == "Seizure":
-        return _seizure(rng, n_samples, centre, place)
-    if name in ("LPD", "GPD"):
-        interval = 1 / rng.uniform(0.6, 2.2)
-        if name == "GPD" and rng.random() < 0.4:  # triphasic
-            waves = [(-0.1, 0.035, 50), (0, 0.05, -130), (0.16, 0.08, 80)]
-        else:
-            waves = [(0, 0.03, -140), (0.05, 0.02, 50), (0.16, 0.07, 70)]
-        wave = _events(rng, n_samples, interval, 0.06, waves)
+        eeg = _seizure(rng, n_samples, origin)
     else:
-        frequency = _wander(rng, n_samples, 0.93, 1.07, 4) * rng.uniform(1, 3)
-        phase = 2 * np.pi * np.cumsum(frequency) / SFREQ
-        wave = 75 * _wander(rng, n_samples, 0.7, 1.3, 3) * (np.sin(phase) + 0.2 * np.sin(2 * phase))
-    if name in ("LPD", "LRDA"):
-        return np.outer(_spread(*place, 0.5), wave).astype(np.float32)
-    front = rng.uniform(0.2, 0.9)
-    both = _spread(-0.35, front, 0.6) + _spread(0.35, front, 0.6)
-    return np.outer(both * 0.8, wave).astype(np.float32)
+        cycles = _cycles(origin, n_samples, origin.frequency, 0.04 + 0.2 * (1 - clarity))
+        make = _discharges if name in ("LPD", "GPD") else _rhythmic_delta
+        first, second = make(rng, cycles, origin)
+        if name in ("LPD", "LRDA"):
+            width = rng.uniform(0.35, 0.6)
+            beside = field(origin.x * 0.8, origin.y + rng.choice([-0.35, 0.35]), width)
+            eeg = np.outer(field(origin.x, origin.y, width), first) + np.outer(0.5 * beside, second)
+        else:
+            left, right = _both_sides(rng, origin)
+            eeg = np.outer(left, first) + np.outer(right, second)
+    # Where a pattern is not clear it comes and goes.
+    pauses = wander(rng, n_samples, -0.6 + 1.2 * clarity, 0.6 + 1.2 * clarity, rng.uniform(2, 5))
+    eeg = eeg.astype(np.float32) / (1 + np.exp(-pauses / 0.1))
+    strongest = eeg[np.argmax(np.mean(eeg[:, ::8] ** 2, axis=1))]
+    return eeg / np.percentile(np.abs(strongest), 97)
 
 
-def _seizure(rng, n_samples, centre, place):
-    """Return a rhythm that changes speed, grows and spreads over one or two minutes."""
-    seconds = np.arange(n_samples) / SFREQ
-    duration = rng.uniform(50, 120)
-    progress = np.clip((seconds - centre) / duration + rng.uniform(0.35, 0.65), 0, 1)
-    slow, fast = rng.uniform(1.5, 3), rng.uniform(5, 9)
-    start, end = (slow, fast) if rng.random() < 0.5 else (fast, slow)
-    frequency = (start + (end - start) * progress) * _wander(rng, n_samples, 0.95, 1.05, 2)
-    phase = 2 * np.pi * np.cumsum(frequency) / SFREQ
-    wave = np.sin(phase) + 0.5 * np.sin(2 * phase + 0.6) + 0.25 * np.sin(3 * phase)
-    active = (progress > 0) & (progress < 1)
-    wave *= 60 * active * (0.5 + 0.9 * progress)
-    eeg = np.outer(_spread(*place, 0.45), wave)
-    if rng.random() < 0.6:
-        eeg += np.outer(_spread(-place[0], place[1], 0.6), wave * progress)
-    return eeg.astype(np.float32)
+def _both_sides(rng, origin):
+    """Return the fields of a generalised source's two halves, mostly frontal."""
+    y = abs(origin.y) if rng.random() < 0.75 else -0.3
+    width, tilt = rng.uniform(0.5, 0.75), rng.uniform(0.85, 1.15)
+    return field(-0.35, y, width) * tilt, field(0.35, y, width) / tilt
 
 
-def heartbeat(rng, n_samples):
-    """Simulate the EKG column, float32 of shape (n_samples,), in microvolts."""
-    waves = [(-0.16, 0.025, 0.1), (0, 0.012, 1), (0.03, 0.012, -0.25), (0.25, 0.05, 0.25)]
-    beats = _events(rng, n_samples, 60 / rng.uniform(55, 110), 0.03, waves)
-    return (beats * rng.uniform(150, 1500)).astype(np.float32)
+def _cycles(origin, n_samples, frequency, jitter):
+    """Return how many cycles have passed at each sample, float64 of shape (n_samples,)."""
+    rng = np.random.default_rng(origin.seed)
+    speed = wander(rng, n_samples, 1 - 1.7 * jitter, 1 + 1.7 * jitter, 0.7 / origin.frequency)
+    return rng.random() + np.cumsum(frequency * speed, dtype=float) / SFREQ
+
+
+def _discharges(rng, cycles, origin):
+    """Return a train of discharges and the same a little later, as the second source has it."""
+    onsets = np.flatnonzero(np.diff(np.floor(cycles)) > 0)
+    heights = np.random.default_rng(origin.seed).uniform(0.75, 1.25, len(onsets))
+    width = rng.uniform(0.02, 0.045)
+    kind = rng.choice(["sharp", "spike-wave", "triphasic"], p=[0.5, 0.3, 0.2])
+    if kind == "sharp":
+        waves = [(0, width, -1), (0.06, width, 0.4), (0.2, 0.08, rng.uniform(0.1, 0.5))]
+    elif kind == "spike-wave":
+        waves = [(0, 0.018, -1), (0.15, 0.08, rng.uniform(0.4, 0.8))]
+    else:
+        waves = [(-0.1, 0.035, 0.4), (0, 0.05, -1), (0.16, 0.08, 0.7)]
+    lag = int(rng.uniform(0, 0.06 if kind == "triphasic" else 0.02) * SFREQ)
+    wave = transients(onsets, len(cycles), waves, heights)
+    extra = rng.random()
+    if extra < 0.2:  # "+F", fast activity that rides on the discharges
+        fast = shaped_noise(rng, 1, len(cycles), band(rng.uniform(12, 22), 2))[0]
+        wave += 0.12 * fast * (1 + np.cos(2 * np.pi * cycles))
+    elif extra < 0.3:  # "+R", rhythmic delta between them
+        wave += 0.12 * np.sin(2 * np.pi * cycles)
+    return wave, np.roll(wave, lag)
+
+
+def _rhythmic_delta(rng, cycles, origin):
+    """Return nearly sinusoidal delta that waxes and wanes, and the same a little later."""
+    skew = rng.uniform(0, 0.3)
+    phase = 2 * np.pi * cycles
+    wave = (np.sin(phase) + skew * np.sin(2 * phase + 0.5)).astype(np.float32)
+    wave *= wander(np.random.default_rng(origin.seed), len(cycles), 0.6, 1.4, 3)
+    if rng.random() < 0.15:  # "+F"
+        wave += 0.12 * shaped_noise(rng, 1, len(cycles), band(rng.uniform(12, 22), 2))[0]
+    return wave, np.roll(wave, int(rng.uniform(0, 0.03) * SFREQ))
+
+
+def _seizure(rng, n_samples, origin):
+    """Return a rhythm that changes in speed, shape, size and place."""
+    progress = np.linspace(0, 1, n_samples, dtype=np.float32)
+    slow, fast = rng.uniform(2, 3.5), rng.uniform(4.5, 9)
+    start, end = (fast, slow) if rng.random() < 0.6 else (slow, fast)
+    bend = np.exp(rng.uniform(-0.7, 0.7))
+    cycles = _cycles(origin, n_samples, start + (end - start) * progress**bend, 0.05)
+    phase = 2 * np.pi * cycles
+    wave = np.sin(phase) + rng.uniform(0.2, 0.7) * np.sin(2 * phase + 0.6)
+    wave += rng.uniform(0, 0.4) * np.sin(3 * phase + 1)
+    if rng.random() < 0.4:  # spike-wave
+        onsets = np.flatnonzero(np.diff(np.floor(cycles)) > 0)
+        spikes = [(0, 0.02, -rng.uniform(1, 4)), (0.05, 0.02, 1), (0.14, 0.05, 1.2)]
+        wave = 0.5 * wave + transients(onsets, n_samples, spikes)
+    wave = (wave * (0.6 + 0.8 * np.sqrt(progress))).astype(np.float32)
+    later = np.roll(wave, int(0.015 * SFREQ))
+    if rng.random() < 0.4:
+        left, right = _both_sides(rng, origin)
+        return np.outer(left, wave) + np.outer(right, later)
+    eeg = np.outer(field(origin.x, origin.y, rng.uniform(0.35, 0.5)), wave)
+    eeg += np.outer(field(origin.x * 0.6, origin.y * 0.5, 0.7), later * progress * 0.7)
+    if rng.random() < 0.5:
+        eeg += np.outer(field(-origin.x, origin.y, 0.5), later * progress**2 * 0.8)
+    return eeg
