@@ -25,7 +25,7 @@ def heartbeat(rng, n_samples):
     """
     onsets = random_onsets(rng, n_samples, 60 / rng.uniform(55, 110), 0.03)
     waves = [(-0.16, 0.025, 0.1), (0, 0.012, 1), (0.03, 0.012, -0.25), (0.25, 0.05, 0.25)]
-    beats = transients(onsets, n_samples, waves) * rng.lognormal(6, 1)
+    beats = transients(onsets, n_samples, waves) * rng.lognormal(6, 1.2)
     beats += shaped_noise(rng, 1, n_samples, lambda f: 1 / f * (f > 0.05))[0] * rng.lognormal(4, 1)
     return np.clip(beats, -EKG_LIMIT, EKG_LIMIT).astype(np.float32)
 

@@ -139,7 +139,7 @@ def simulate_course(rng, recordings, background, gain):
     """
     n_samples = (2 * n_spectrogram_rows(recordings) + 2) * SFREQ
     eeg = simulate.background(rng, n_samples, background)
-    level = float(np.median(eeg.std(axis=1)))
+    level = simulate.visible_level(eeg)
     bounds = _bounds(recordings, n_samples / SFREQ)
     for recording, (earliest, latest) in zip(recordings, bounds, strict=True):
         origin = simulate.draw_origin(rng)
@@ -163,10 +163,7 @@ def simulate_course(rng, recordings, background, gain):
 
 def _bounds(recordings, seconds):
     """Return for each recording how early and how late its patterns may be, seconds."""
-    gaps = [
-        (left.start + left.seconds + right.start) / 2
-        for left, right in pairwise(recordings)
-    ]
+    gaps = [(left.start + left.seconds + right.start) / 2 for left, right in pairwise(recordings)]
     edges = [0, *gaps, seconds - 2]
     return list(pairwise(edges))
 
@@ -180,5 +177,5 @@ def _add_patterns(rng, eeg, content, origin, level):
     envelope[n_samples - ramp :] = np.linspace(1, 0, ramp)
     clarity = sum(content.shares.values())
     for name, share in content.shares.items():
-        size = level * rng.lognormal(np.log(5.5), 0.2) * share**1.2
+        size = level * rng.lognormal(np.log(5), 0.2) * share**1.2
         eeg += simulate.pattern(rng, name, n_samples, origin, clarity) * (size * envelope)

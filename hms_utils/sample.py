@@ -203,12 +203,23 @@ def _write_course(folder, rng, split, unit, background, gain):
         artefacts.drop_samples(rng, eeg)
         frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
         frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
-        tables.append(_label_rows(rng, recording).assign(eeg_id=eeg_id))
+        tables.append(label_rows(rng, recording).assign(eeg_id=eeg_id))
     return pd.concat(tables).assign(spectrogram_id=spectrogram_id)
 
 
-def _label_rows(rng, recording):
-    """Return a recording's label rows: all that show the same thing share their votes."""
+def label_rows(rng, recording):
+    """Return a recording's label rows: those that show the same thing share their votes.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    recording : courses.Recording
+
+    Returns
+    -------
+    DataFrame
+        The offsets, the votes, the case and the distribution they were drawn from.
+    """
     truth = np.array([content.truth for content in recording.contents])
     votes = np.array([experts.draw_votes(rng, shares, recording.stratum) for shares in truth])
     content = recording.content_of_row

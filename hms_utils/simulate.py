@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from hms_utils.constants import ELECTRODES, SFREQ
+from hms_utils.constants import DIFFERENCES, ELECTRODES, SFREQ
 
 # The 10-20 positions on a flat head of radius 1: x to the right, y to the front.
 _POSITIONS = {
@@ -21,6 +21,7 @@ _POSITIONS = {
     **{"C4": (0.5, 0.0), "T6": (0.81, -0.59), "P4": (0.41, -0.55), "O2": (0.31, -0.95)},
 }
 _XY = np.array([_POSITIONS[name] for name in ELECTRODES])
+_FIRST, _SECOND = np.array([[ELECTRODES.index(e) for e in pair] for pair in DIFFERENCES]).T
 BACKGROUNDS = ("alpha", "slow", "suppressed", "sleep")
 
 
@@ -140,6 +141,11 @@ def _sleep(rng, n_samples):
     return eeg + np.outer(field(0, 0.5, 0.8), slow)
 
 
+def visible_level(eeg):
+    """Return the root mean square of the double banana's middle difference, a float."""
+    return float(np.median((eeg[_FIRST] - eeg[_SECOND]).std(axis=1)))
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where and how fast a recording's patterns are; those of one origin share their rhythm.
@@ -186,7 +192,8 @@ def pattern(rng, name, n_samples, origin, clarity):
     Returns
     -------
     ndarray of float32, shape (19, n_samples)
-        Without a unit: its peaks are about 1 at the strongest electrode.
+        Without a unit: its peaks are about 1 in the strongest difference of the
+        double banana, in which experts read.
     """
     if name == "Seizure":
         eeg = _seizure(rng, n_samples, origin)
@@ -202,9 +209,11 @@ def pattern(rng, name, n_samples, origin, clarity):
             left, right = _both_sides(rng, origin)
             eeg = np.outer(left, first) + np.outer(right, second)
     # Where a pattern is not clear it comes and goes.
-    pauses = wander(rng, n_samples, -0.6 + 1.2 * clarity, 0.6 + 1.2 * clarity, rng.uniform(2, 5))
-    eeg = eeg.astype(np.float32) / (1 + np.exp(-pauses / 0.1))
-    strongest = eeg[np.argmax(np.mean(eeg[:, ::8] ** 2, axis=1))]
+    low, high = -1 + 1.7 * clarity, 0.8 + 0.9 * clarity
+    presence = wander(rng, n_samples, low, high, rng.uniform(2, 5))
+    eeg = eeg.astype(np.float32) / (1 + np.exp(-presence / 0.1))
+    differences = eeg[_FIRST] - eeg[_SECOND]
+    strongest = differences[np.argmax(differences[:, ::8].std(axis=1))]
     return eeg / np.percentile(np.abs(strongest), 97)
 
 

@@ -1,0 +1,84 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from hms_utils import courses, experts, spectrograms
+from hms_utils.constants import EEG_SECONDS, SFREQ
+
+
+@pytest.fixture(scope="module")
+def plans():
+    rng = np.random.default_rng(0)
+    return [courses.plan(rng, "train") for _ in range(300)]
+
+
+def test_label_windows_overlap_at_even_offsets(plans):
+    gaps = np.concatenate([np.diff(r.offsets) for plan in plans for r in plan])
+    assert (gaps > 0).all()
+    assert (gaps % 2 == 0).all()
+    assert np.median(gaps) < EEG_SECONDS
+
+
+def test_recordings_of_a_course_follow_each_other(plans):
+    for plan in plans:
+        assert len(plan) <= courses.MOST_RECORDINGS
+        assert plan[0].spectrogram_offsets[0] >= 0
+        for earlier, later in pairwise(plan):
+            assert later.start >= earlier.start + earlier.seconds
+    assert {len(plan) for plan in plans} == {1, 2, 3}
+
+
+def test_labels_keep_away_from_the_moment_of_change(plans):
+    changing = [r for plan in plans for r in plan if len(r.contents) > 1]
+    assert len(changing) > 20
+    for recording in changing:
+        assert recording.span(0)[1] < recording.span(1)[0]
+        assert set(recording.content_of_row) == {0, 1}
+
+
+def test_a_test_course_is_one_window_of_a_well_voted_recording():
+    (recording,) = courses.plan(np.random.default_rng(0), "test")
+    assert recording.stratum == "10+"
+    assert recording.seconds == EEG_SECONDS
+    assert recording.spectrogram_offsets.tolist() == [0]
+    assert courses.n_spectrogram_rows([recording]) == 300
+
+
+def band_power(spectrogram, seconds, chains=4):
+    """Return power by row below 4 Hz, mean over chains, in the rows of these seconds."""
+    rows = spectrogram[int(seconds[0] // 2) : int(seconds[1] // 2)]
+    return rows.reshape(len(rows), chains, 100)[:, :, :18].mean(axis=(1, 2))
+
+
+def test_a_pattern_starts_and_stops_around_its_labels():
+    clear = experts.Content("idealised", {"GRDA": 1.0})
+    recording = courses.Recording("10+", 275, np.array([0, 4, 8]), (clear,), 3)
+    within, outside = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        course = courses.simulate_course(rng, [recording], "alpha", 1.0)
+        spectrogram = spectrograms.competition_spectrogram(course)
+        within.append(np.median(band_power(spectrogram, recording.span(0))))
+        outside.append(np.median(band_power(spectrogram, (0, 60))))
+    assert np.median(np.divide(within, outside)) > 5
+
+
+def test_a_course_changes_between_its_contents():
+    contents = experts.Content("idealised", {"GRDA": 1.0}), experts.Content("idealised", {})
+    recording = courses.Recording("10+", 275, np.array([0, 4, 30, 34]), contents, 2)
+    ratios = []
+    for seed in range(6):
+        course = courses.simulate_course(np.random.default_rng(seed), [recording], "alpha", 1.0)
+        spectrogram = spectrograms.competition_spectrogram(course)
+        before, after = (np.median(band_power(spectrogram, recording.span(i))) for i in (0, 1))
+        ratios.append(before / after)
+    assert np.median(ratios) > 3
+
+
+def test_course_is_as_long_as_its_spectrogram_needs(plans):
+    plan = plans[0]
+    course = courses.simulate_course(np.random.default_rng(0), plan, "slow", 1.0)
+    assert course.dtype == np.float32
+    assert course.shape == ((2 * courses.n_spectrogram_rows(plan) + 2) * SFREQ, 20)
+    assert len(spectrograms.competition_spectrogram(course)) == courses.n_spectrogram_rows(plan)
