@@ -177,5 +177,5 @@ def _add_patterns(rng, eeg, content, origin, level):
     envelope[n_samples - ramp :] = np.linspace(1, 0, ramp)
     clarity = sum(content.shares.values())
     for name, share in content.shares.items():
-        size = level * rng.lognormal(np.log(5), 0.2) * share**1.2
+        size = level * rng.lognormal(np.log(7), 0.15) * share
         eeg += simulate.pattern(rng, name, n_samples, origin, clarity) * (size * envelope)

@@ -1,6 +1,7 @@
 """A synthetic data set in the competition's layout, for use without its files."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -98,6 +99,8 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
         If `n_patients` is not positive.
     FileExistsError
         If the folder holds anything.
+    OSError
+        If it cannot be written, or the disk is full.
     """
     folder = Path(folder)
     if n_patients < 1:
@@ -125,6 +128,9 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OSError(f"{folder}: cannot be written ({reason}); nothing is left of it") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -108,7 +108,7 @@ def background(rng, n_samples, kind):
     sources = shaped_noise(rng, 19, n_samples, lambda f: f**-slope * (f > 0.3))
     mixing = np.stack([field(x, y, rng.uniform(0.35, 0.6)) for x, y in _XY])
     mixing /= np.linalg.norm(mixing, axis=0)
-    eeg = rng.uniform(14, 30) * mixing.T @ sources
+    eeg = rng.uniform(12, 27) * mixing.T @ sources
     eeg += rng.uniform(0.5, 2) * rng.standard_normal(eeg.shape, dtype=np.float32)
     if kind == "alpha":
         # Faster and larger in the young.

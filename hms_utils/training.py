@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hms_utils import paths
-from hms_utils.backend import keras
+from hms_utils.backend import keras, tf
 from hms_utils.cache import fingerprint
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.data import vote_shares
@@ -159,11 +159,12 @@ class _Loop:
 
     def run(self, train, held_out, fold, label):
         """Train on some rows and predict others."""
+        # The variables hold dropout's random state too, so a fold gives the same
+        # whatever ran before. Seeding Keras here would make TensorFlow compile anew.
         for variable, value in zip(self.variables, self.initial, strict=True):
             variable.assign(value)
-        keras.utils.set_random_seed(self.seed + int(fold))  # whatever ran before
         if self.head_epochs:
-            self._fit_head(train)
+            self._fit_head(train, self.seed + int(fold))
         self.model.fit(
             self._dataset(train, augment=True, seed=self.seed + int(fold)),
             validation_data=self._dataset(held_out),
@@ -184,28 +185,24 @@ class _Loop:
             seed=seed,
         )
 
-    def _fit_head(self, train):
+    def _fit_head(self, train, seed):
         if self.features is None:
             backbone = keras.Model(self.model.input, self.model.get_layer("features").output)
             rows = make_dataset(self.images, range(len(self.targets)), batch_size=self.batch_size)
             self.features = backbone.predict(rows, verbose=0)
-        logits = self.model.get_layer("logits")
+        start = keras.initializers.GlorotUniform(seed=seed)
         head = keras.Sequential(
             [
                 keras.Input(self.features.shape[1:]),
-                keras.layers.Dropout(0.3),
-                keras.layers.Dense(len(CLASSES), activation="softmax"),
+                keras.layers.Dropout(0.3, seed=seed),
+                keras.layers.Dense(len(CLASSES), activation="softmax", kernel_initializer=start),
             ]
         )
         head.compile(keras.optimizers.Adam(_HEAD_LEARNING_RATE), keras.losses.KLDivergence())
-        head.fit(
-            *(self.features[train], self.targets[train]),
-            sample_weight=self.weights[train],
-            batch_size=self.batch_size,
-            epochs=self.head_epochs,
-            verbose=0,
-        )
-        logits.set_weights(head.layers[-1].get_weights())
+        parts = self.features[train], self.targets[train], self.weights[train]
+        rows = tf.data.Dataset.from_tensor_slices(parts).shuffle(len(train), seed=seed)
+        head.fit(rows.batch(self.batch_size), epochs=self.head_epochs, verbose=0)
+        self.model.get_layer("logits").set_weights(head.layers[-1].get_weights())
 
 
 class _Progress(keras.callbacks.Callback):

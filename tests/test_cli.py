@@ -57,6 +57,31 @@ def test_sample_refuses_in_one_line(tmp_path, patients, message):
     assert result.output.count("\n") == 1
 
 
+def test_sample_refuses_what_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    result = invoke("sample", "--out", tmp_path / "file" / "new", "--patients", 1)
+    assert result.exit_code == 1
+    expected = f"Error: {tmp_path}/file/new: cannot be written (Not a directory); nothing is left"
+    assert result.output.startswith(expected)
+    assert result.output.count("\n") == 1
+
+
+def test_a_full_disk_ends_in_one_line_and_leaves_nothing(tmp_path):
+    # A limit to the size of files stands in for the disk.
+    limited = (
+        "import resource, sys; from hms_utils.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)); "
+        "main(['sample', '--out', sys.argv[1], '--patients', '3'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, str(tmp_path / "new")], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "cannot be written (File too large); nothing is left of it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_check_accepts_and_refuses(sample_dir, tmp_path):
     guess = sample_dir / "sample_submission.csv"
     result = invoke("check", guess, "--test", sample_dir / "test.csv")
