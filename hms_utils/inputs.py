@@ -7,6 +7,8 @@ from hms_utils.constants import CHAINS, MIRRORED_CHAIN
 
 # Where each chain's tile comes from when left and right are swapped.
 _MIRROR = [list(CHAINS).index(MIRRORED_CHAIN[chain]) for chain in CHAINS]
+# How many images lose most of one view in training, and the widest that is left.
+_NARROWED, _WIDEST = 0.25, 0.5
 
 
 def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augment=False, seed=0):
@@ -27,8 +29,10 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
         Weights of `rows` in the loss.
     batch_size : int
     augment : bool
-        Shuffle the rows anew in each pass, and swap left with right and reverse
-        time in a random half of the images each.
+        Shuffle the rows anew in each pass, swap left with right and reverse
+        time in a random half of the images each, and leave of one view in a
+        quarter of them only the middle, or nothing: recordings with gaps and
+        without the long spectrogram look like that.
     seed : int
         Of shuffling and augmentation.
 
@@ -55,7 +59,7 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
     if augment:
         seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
         dataset = tf.data.Dataset.zip(dataset, seeds).map(
-            lambda batch, pair: (_swap_and_reverse(batch[0], pair), *batch[1:])
+            lambda batch, pair: (_narrow(_swap_and_reverse(batch[0], pair), pair + 1), *batch[1:])
         )
     return dataset.prefetch(tf.data.AUTOTUNE)
 
@@ -64,3 +68,15 @@ def _swap_and_reverse(batch, seed):
     coins = tf.random.stateless_uniform((2, tf.shape(batch)[0], 1, 1, 1, 1), seed) < 0.5
     batch = tf.where(coins[0], tf.gather(batch, _MIRROR, axis=2), batch)
     return tf.where(coins[1], tf.reverse(batch, [4]), batch)
+
+
+def _narrow(batch, seed):
+    n_images, n_views, columns = tf.shape(batch)[0], batch.shape[1], batch.shape[4]
+    chosen, view, width = tf.unstack(tf.random.stateless_uniform((3, n_images), seed))
+    view = tf.one_hot(tf.cast(view * n_views, tf.int32), n_views, True, False)
+    view &= (chosen < _NARROWED)[:, None]
+    # Below zero nothing is left, which happens to one in six.
+    width = columns * _WIDEST * (1.2 * width - 0.2)
+    outside = np.abs(np.arange(columns) + 0.5 - columns / 2) > width[:, None] / 2
+    lost = view[:, :, None, None, None] & outside[:, None, None, None, :]
+    return tf.where(lost, tf.zeros_like(batch), batch)

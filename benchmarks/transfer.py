@@ -1,0 +1,70 @@
+"""How models trained on the sample alone do on real recordings.
+
+    python -m hms_utils sample --patients 500 --out D
+    python -m hms_utils run --quick --data-dir D --output-dir O -p MAX_PATIENTS=0 -p REDUCE=2
+    python benchmarks/transfer.py --output-dir O --real FOLDER
+
+FOLDER is in the competition's layout, with a table `sources.csv` of eeg_id and
+source. Nothing is fitted to it.
+"""
+
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from hms_utils import cache, data, paths, scoring, submission
+from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.spectrograms import TILE_SHAPE
+
+MODELS = {"cnn": "03_cnn_baseline", "efficientnet_b0": "04_efficientnet_b0"}
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--output-dir", required=True, type=FOLDER, help="Of a chain run on the sample.")
+@click.option("--real", required=True, type=FOLDER, help="Real recordings.")
+def main(output_dir, real):
+    """Print the KL divergence of each model per source, and each recording's answer."""
+    trained, index = cache.load(output_dir / "spectrograms" / "train")
+    windows = cache.select_windows(data.load_metadata(real, "train"))
+    reduce = TILE_SHAPE[0] // trained[0].shape[2]
+    answers = {
+        "uniform": np.full((len(windows), 6), 1 / 6),
+        "mean vote of the sample": np.tile(data.vote_shares(index).mean(axis=0), (len(windows), 1)),
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        images, windows = cache.load(cache.build(windows, real, temporary, "train", reduce=reduce))
+        for name, notebook in MODELS.items():
+            answers[name] = submission.predict(images, output_dir, name, notebook=notebook)
+    shares = paths.read_json(output_dir / "blend.json")["shares"]
+    answers["blend"] = sum(share * answers[name] for name, share in shares.items())
+
+    votes = windows[list(VOTE_COLUMNS)].to_numpy()
+    sources = pd.read_csv(real / "sources.csv").set_index("eeg_id").source[windows.eeg_id]
+    kinds = sources.str.split("/").str[0].to_numpy()
+    for kind in np.unique(kinds):
+        rows = kinds == kind
+        print(f"\n{kind}, {rows.sum()} recordings")
+        for name, probabilities in answers.items():
+            divergence = scoring.row_divergence(votes[rows], probabilities[rows])
+            low, high = np.percentile(
+                np.random.default_rng(0).choice(divergence, (2000, rows.sum())).mean(axis=1),
+                [2.5, 97.5],
+            )
+            hits = (probabilities[rows].argmax(axis=1) == votes[rows].argmax(axis=1)).sum()
+            print(
+                f"  {name:24s} KL {divergence.mean():.3f} ({low:.3f} to {high:.3f}), "
+                f"{hits} of {rows.sum()} classes right"
+            )
+    print()
+    table = pd.DataFrame(answers["blend"].round(2), columns=list(CLASSES))
+    table.insert(0, "votes", [" ".join(map(str, row)) for row in votes])
+    table.insert(0, "recording", sources.to_numpy())
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
