@@ -1,5 +1,6 @@
 """From a window of EEG, or of a given spectrogram, to an image."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import fft, signal
 
 from hms_utils.constants import (
     CHAINS,
+    EEG_SECONDS,
     FREQUENCIES,
     SFREQ,
     SPECTROGRAM_COLUMNS,
@@ -26,6 +28,8 @@ TILE_SHAPE = (N_MELS, N_FRAMES)  # frequency by time, of one chain in one view
 # equal power in every recording.
 DB_RANGE = (-20.0, 40.0)  # dB re 1 µV²/Hz
 
+_DIFFERENCES = 4  # of a chain
+_LOG_TO_DB = 10 / math.log(10)  # NumPy's natural logarithm is much faster than that to ten
 _TAPER_SECONDS = 4  # length of the competition's window
 
 
@@ -44,32 +48,57 @@ def _mel_filters():
 
 
 @lru_cache
+def _mel_pairs():
+    """Return each mel filter's first bin and the weights of it and the next, (128,), 2 x (128, 1).
+
+    The filters are narrower than two bins, so no more than two are not zero.
+    """
+    filters = _mel_filters()
+    first = np.minimum((filters > 0).argmax(axis=1), filters.shape[1] - 2)
+    weights = np.take_along_axis(filters, first[:, None] + np.arange(2), axis=1)
+    return first, weights[:, :1].copy(), weights[:, 1:].copy()
+
+
+@lru_cache
 def _windowed_dft():
-    """Return the Hann window times cosines and sines, (128, 2 x 103).
+    """Return the Hann window times cosines and sines, as factors (206, r) and (r, 128).
 
     Only 128 of the 1,024 samples of a frame are not zero and only 103 of the
-    513 bins lie below 20 Hz, so the transform is a small matrix.
+    513 bins lie below 20 Hz, so the transform is a matrix of 206 by 128; and
+    128 samples hold few independent waves below 20 Hz, so its rank is low.
     """
     n_bins = _mel_filters().shape[1]
     samples = np.arange(N_WINDOW) + (N_FFT - N_WINDOW) // 2
-    angles = 2 * np.pi * np.outer(samples, np.arange(n_bins)) / N_FFT
-    window = signal.windows.hann(N_WINDOW, sym=False)[:, None]
-    return np.hstack([window * np.cos(angles), window * np.sin(angles)]).astype(np.float32)
+    angles = 2 * np.pi * np.outer(np.arange(n_bins), samples) / N_FFT
+    window = signal.windows.hann(N_WINDOW, sym=False)
+    transform = np.vstack([np.cos(angles), np.sin(angles)]) * window
+    left, size, right = np.linalg.svd(transform, full_matrices=False)
+    rank = np.sum(size > 1e-8 * size[0])
+    return (left[:, :rank] * size[:rank]).astype(np.float32), right[:rank]
 
 
-def _mel_power(signals, hop_length):
-    """Return the mel power (n_channels, 128, 1 + n_samples // hop_length) of signals."""
-    n_channels, n_samples = signals.shape
-    padded = np.pad(signals, ((0, 0), (N_WINDOW // 2, N_WINDOW // 2)))
-    frames = sliding_window_view(padded, N_WINDOW, axis=1)[:, ::hop_length]
-    n_frames = 1 + n_samples // hop_length
-    transform = frames[:, :n_frames].reshape(-1, N_WINDOW) @ _windowed_dft()
+def _mel_power(wave, centres):
+    """Return the mel power (128, n_frames) of one channel around the samples `centres`.
+
+    Channel by channel everything fits the processor's cache. What lies above
+    20 Hz cancels in the first product, and mains can be a thousand times what
+    is left, hence its precision.
+    """
+    to_bins, to_waves = _windowed_dft()
+    padded = np.pad(wave.astype(np.float64), N_WINDOW // 2)
+    frames = sliding_window_view(padded, N_WINDOW)[centres]
+    transform = to_bins @ (to_waves @ frames.T).astype(np.float32)
     np.square(transform, out=transform)
-    n_bins = transform.shape[1] // 2
-    power = transform[:, :n_bins]
-    power += transform[:, n_bins:]
-    mel = power @ _mel_filters().T
-    return mel.reshape(n_channels, n_frames, N_MELS).transpose(0, 2, 1)
+    n_bins = len(transform) // 2
+    power = transform[:n_bins]
+    power += transform[n_bins:]
+    first, weight, next_weight = _mel_pairs()
+    mel = power[first]
+    mel *= weight
+    beside = power[first + 1]
+    beside *= next_weight
+    mel += beside
+    return mel
 
 
 def mel_spectrogram(eeg):
@@ -100,12 +129,15 @@ def mel_spectrogram(eeg):
     signals = fill_gaps(bipolar(eeg))
     if signals.shape[1] < N_FRAMES:
         raise ValueError(f"expected at least {N_FRAMES} samples of EEG, found {signals.shape[1]}")
-    power = np.maximum(_mel_power(signals, signals.shape[1] // N_FRAMES), 1e-10)
-    decibel = 10 * np.log10(power)
-    decibel -= decibel.max(axis=(1, 2), keepdims=True)
-    np.maximum(decibel, -80, out=decibel)
-    chains = decibel[:, :, :N_FRAMES].reshape(len(CHAINS), -1, *TILE_SHAPE)
-    return chains.mean(axis=1)
+    centres = np.arange(N_FRAMES + 1) * (signals.shape[1] // N_FRAMES)
+    logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
+    for number, wave in enumerate(signals):
+        power = _mel_power(wave, centres)
+        largest = max(power.max(), 1e-10)
+        np.maximum(power, max(1e-10, 1e-8 * largest), out=power)  # 80 dB below
+        power /= largest
+        logs[number // _DIFFERENCES] += np.log(power, out=power)[:, :N_FRAMES]
+    return logs * (_LOG_TO_DB / _DIFFERENCES)
 
 
 def competition_spectrogram(eeg):
@@ -156,8 +188,8 @@ def competition_spectrogram(eeg):
     return chains.transpose(1, 0, 2).reshape(-1, len(SPECTROGRAM_COLUMNS))
 
 
-def eeg_image(eeg):
-    """Draw a window of EEG as the view ``eeg50``.
+def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
+    """Draw the middle of a window of EEG as one of the views ``eeg50`` and ``eeg10``.
 
     As `mel_spectrogram`, but with power in absolute units instead of below each
     channel's maximum, which a single artefact sets; and clipped to ±1,024 µV.
@@ -166,22 +198,34 @@ def eeg_image(eeg):
     ----------
     eeg : array-like of float32, shape (n_samples, 20)
         Microvolts, columns as in the file; NaN allowed.
+    seconds : float
+        How much of the window to draw; what is beside it is used for the edges.
+    db_range : tuple of float, or None
+        As for `to_pixels`.
 
     Returns
     -------
     ndarray of uint8, shape (4, 128, 256)
-        `DB_RANGE` as 0-255; chain, frequency from 0 to 20 Hz, time.
+        Chain, frequency from 0 to 20 Hz, time.
     """
     signals = fill_gaps(bipolar(eeg))
     signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -1024, 1024)
-    power = _mel_power(signals, signals.shape[1] // N_FRAMES)[:, :, :N_FRAMES]
+    step = seconds * SFREQ / N_FRAMES
+    centres = signals.shape[1] / 2 + (np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2) * step
+    centres = centres.astype(int)
     # A mel filter has unit area over Hz but sums over bins; the window's energy
     # and the sampling rate make it a density like the competition's.
     window_energy = np.sum(signal.windows.hann(N_WINDOW, sym=False) ** 2)
-    density = power * (SFREQ / N_FFT / (SFREQ * window_energy))
+    density = np.float32(1 / N_FFT / window_energy)
     # The floor keeps a dead difference from dragging the chain's mean down.
-    decibel = np.maximum(10 * np.log10(np.maximum(density, 1e-10)), DB_RANGE[0])
-    return to_pixels(decibel.reshape(len(CHAINS), -1, *TILE_SHAPE).mean(axis=1))
+    floor = 10 ** (DB_RANGE[0] / 10)
+    logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
+    for number, wave in enumerate(signals):
+        power = _mel_power(wave, centres)
+        power *= density
+        np.maximum(power, floor, out=power)
+        logs[number // _DIFFERENCES] += np.log(power, out=power)
+    return to_pixels(logs * (_LOG_TO_DB / _DIFFERENCES), db_range)
 
 
 @lru_cache
@@ -192,7 +236,7 @@ def _mel_from_frequencies():
     return np.stack([np.interp(centres, FREQUENCIES, unit) for unit in units], 1).astype(np.float32)
 
 
-def spectrogram_image(spectrogram):
+def spectrogram_image(spectrogram, *, db_range=DB_RANGE):
     """Draw ten minutes of a given spectrogram as the view ``kaggle600``.
 
     The central 512 s, on the frequency axis of `eeg_image`.
@@ -201,24 +245,43 @@ def spectrogram_image(spectrogram):
     ----------
     spectrogram : ndarray of float32, shape (300, 400)
         Power in µV²/Hz, columns as in the competition's files; NaN allowed.
+    db_range : tuple of float, or None
+        As for `to_pixels`.
 
     Returns
     -------
     ndarray of uint8, shape (4, 128, 256)
-        `DB_RANGE` as 0-255, missing values as 0; chain, frequency, time.
+        Missing values as 0; chain, frequency, time.
     """
     margin = (len(spectrogram) - N_FRAMES) // 2
     central = spectrogram[margin : margin + N_FRAMES]
-    decibel = 10 * np.log10(np.maximum(central, 1e-10))
+    decibel = np.log(np.maximum(central, 1e-10)) * _LOG_TO_DB
     chains = decibel.reshape(N_FRAMES, len(CHAINS), len(FREQUENCIES)).transpose(1, 2, 0)
-    return to_pixels(_mel_from_frequencies() @ chains)
+    return to_pixels(_mel_from_frequencies() @ chains, db_range)
 
 
-def to_pixels(decibel):
-    """Map `DB_RANGE` to 0-255, what is missing or below to 0, above to 255."""
-    low, high = DB_RANGE
-    pixels = (decibel - low) * (255 / (high - low))
-    return np.nan_to_num(np.rint(np.clip(pixels, 0, 255))).astype(np.uint8)
+def to_pixels(decibel, db_range=DB_RANGE):
+    """Map a range of decibels to 0-255, what is missing or below to 0, above to 255.
+
+    Parameters
+    ----------
+    decibel : ndarray of float32
+        NaN allowed.
+    db_range : tuple of float, or None
+        Lowest and highest value. None takes those that 1 % of the image lie
+        below and above: a scale of its own for each image, as in the public
+        notebooks, for comparison.
+
+    Returns
+    -------
+    ndarray of uint8, shape of `decibel`
+    """
+    if db_range is None:
+        present = decibel[np.isfinite(decibel)]
+        db_range = np.percentile(present, [1, 99]) if present.size else DB_RANGE
+    low, high = (np.float32(value) for value in db_range)
+    pixels = np.clip((decibel - low) * (255 / max(high - low, np.float32(1e-6))), 0, 255)
+    return np.nan_to_num(np.rint(pixels), copy=False).astype(np.uint8)
 
 
 def reduce_image(image, factor):
