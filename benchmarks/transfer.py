@@ -17,7 +17,6 @@ import pandas as pd
 
 from hms_utils import cache, data, paths, scoring, submission
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
-from hms_utils.spectrograms import TILE_SHAPE
 
 MODELS = {"cnn": "03_cnn_baseline", "efficientnet_b0": "04_efficientnet_b0"}
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -28,15 +27,16 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--real", required=True, type=FOLDER, help="Real recordings.")
 def main(output_dir, real):
     """Print the KL divergence of each model per source, and each recording's answer."""
-    trained, index = cache.load(output_dir / "spectrograms" / "train")
+    _, index = cache.load(output_dir / "spectrograms" / "train")
     windows = cache.select_windows(data.load_metadata(real, "train"))
-    reduce = TILE_SHAPE[0] // trained[0].shape[2]
+    settings = paths.read_json(output_dir / "spectrograms" / "train" / "settings.json")
+    drawn = {name: settings[name] for name in ("reduce", "db_range")}
     answers = {
         "uniform": np.full((len(windows), 6), 1 / 6),
         "mean vote of the sample": np.tile(data.vote_shares(index).mean(axis=0), (len(windows), 1)),
     }
     with tempfile.TemporaryDirectory() as temporary:
-        images, windows = cache.load(cache.build(windows, real, temporary, "train", reduce=reduce))
+        images, windows = cache.load(cache.build(windows, real, temporary, "train", **drawn))
         for name, notebook in MODELS.items():
             answers[name] = submission.predict(images, output_dir, name, notebook=notebook)
     shares = paths.read_json(output_dir / "blend.json")["shares"]

@@ -3,25 +3,21 @@
 import hashlib
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from tqdm import tqdm
 
-from hms_utils import paths, spectrograms
-from hms_utils.constants import (
-    CHAINS,
-    EEG_SECONDS,
-    SFREQ,
-    SPECTROGRAM_SECONDS,
-    SPECTROGRAM_STEP,
-    VOTE_COLUMNS,
-)
-from hms_utils.data import cut, read_eeg, read_spectrogram
+from hms_utils import drawing, paths, spectrograms
+from hms_utils.constants import CHAINS, VOTE_COLUMNS
+from hms_utils.drawing import QUALITY, RECORD, VIEWS
+from hms_utils.spectrograms import DB_RANGE
 
-VIEWS = ("eeg50", "kaggle600")
+# The modules that say what is drawn.
+_CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
 
 
 def select_windows(metadata, *, max_patients=0, seed=0):
@@ -58,25 +54,35 @@ def select_windows(metadata, *, max_patients=0, seed=0):
     return windows.assign(n_votes=windows[list(VOTE_COLUMNS)].sum(axis=1))
 
 
-def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
+def build(
+    windows, data_dir, output_dir, split, *, reduce=1, db_range=DB_RANGE, n_jobs=-1, scheduler=""
+):
     """Draw the views of all windows into memory-mapped arrays.
 
-    An interrupted call is continued by the next one, recording by recording; a
-    call with nothing to do returns at once. Recordings whose files have changed
-    are drawn again, all of them if the windows, `reduce` or the code have.
+    Each file is read once. An interrupted call is continued by the next one,
+    recording by recording; a call with nothing to do returns at once.
+    Recordings whose files have changed are drawn again, all of them if the
+    windows, the settings or the code have. A recording that cannot be read is
+    left out and listed in ``problems.csv``, as are those with gaps.
 
     Parameters
     ----------
     windows : DataFrame
-        As `select_windows` returns it.
+        As `select_windows` returns it, or any rows of the metadata.
     data_dir, output_dir : path-like
         The competition's folder; the folder below which
-        ``spectrograms/<split>/<view>.npy`` and ``index.parquet`` are written.
+        ``spectrograms/<split>/<view>.npy``, ``index.parquet`` and
+        ``problems.csv`` are written.
     split : {"train", "test"}
     reduce : int
         Shrink the tiles of 128 frequencies by 256 times by this factor.
+    db_range : tuple of float, or None
+        As for `spectrograms.to_pixels`.
     n_jobs : int
         Processes; -1 means one for each core.
+    scheduler : str
+        Address of a Dask scheduler, whose workers draw instead; they must see
+        `data_dir` and have this package. Default: ``DASK_SCHEDULER_ADDRESS``.
 
     Returns
     -------
@@ -85,9 +91,12 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If a recording is missing, damaged, or shorter than its windows; the
-        message names the file.
+    ValueError
+        If `reduce` is none of 1, 2, 4 and 8, or no recording can be read.
+    ModuleNotFoundError
+        If a scheduler is named and Dask is not installed.
+    OSError
+        If the scheduler does not answer.
     """
     if reduce not in (1, 2, 4, 8):
         raise ValueError(f"expected reduce to be 1, 2, 4 or 8, found {reduce}")
@@ -95,29 +104,34 @@ def build(windows, data_dir, output_dir, split, *, reduce=1, n_jobs=-1):
     folder = Path(output_dir) / "spectrograms" / split
     partial = folder.with_name(f".{split}.partial")
     settings = {
-        "code": paths.code_version("cache", "spectrograms", "montage", "data", "constants"),
+        "code": paths.code_version(*_CODE),
         "reduce": reduce,
+        "db_range": None if db_range is None else list(db_range),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
     stamps = _stamps(windows, data_dir, split)
     if _read_settings(folder) == settings:
-        if (np.load(folder / "stamps.npy") == stamps).all():
+        records = np.load(folder / "records.npy")
+        if (records["stamp"] == stamps).all():
             _write_source(folder, data_dir)
-            print(f"Images: {len(windows)} windows in {folder} are up to date")
+            print(f"Images: {(~records['failed']).sum()} windows in {folder} are up to date")
             return folder
-        # Some recordings have changed: what was drawn of the others stays.
+        # Some recordings have changed: what was drawn of the others stays,
+        # unless rows were left out and the arrays are shorter than the windows.
         _remove(partial)
-        folder.rename(partial)
-    elif _read_settings(partial) != settings:
+        if records["failed"].any():
+            _remove(folder)
+        else:
+            folder.rename(partial)
+    if _read_settings(partial) != settings:
         _remove(partial)
         _create(partial, len(windows), reduce)
         paths.write_json(partial / "settings.json", settings)
-    _draw_missing(partial, windows, stamps, data_dir, split, reduce, n_jobs)
-    windows.to_parquet(partial / "index.parquet")
+    _draw_missing(partial, windows, stamps, data_dir, split, settings, n_jobs, scheduler)
+    _finish(partial, windows)
     _write_source(partial, data_dir)
     _remove(folder)
     partial.rename(folder)
-    print(f"Images: {len(windows)} windows of {windows.eeg_id.nunique()} recordings in {folder}")
     return folder
 
 
@@ -130,10 +144,14 @@ def load(folder):
 
     Returns
     -------
-    images : list of memory-mapped ndarray of uint8, shape (n_windows, 4, height, width)
-        One array for each view; axes are window, chain, frequency, time.
+    images : dict of str to memory-mapped ndarray of uint8
+        For each of `VIEWS` the array (n_windows, 4, height, width); axes are
+        window, chain, frequency, time.
     index : DataFrame
-        The windows, row by row as in the images.
+        The windows, row by row as in the images, and their quality:
+        ``nan_share`` and ``flat_channels`` of the electrodes,
+        ``clipped_share`` of the differences, beyond ±1,024 µV, and
+        ``spectrogram_nan_share``.
 
     Raises
     ------
@@ -142,7 +160,7 @@ def load(folder):
     """
     folder = Path(folder)
     paths.require(folder / "index.parquet", "02_spectrograms")
-    images = [np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS]
+    images = {view: np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS}
     index = pd.read_parquet(folder / "index.parquet")
     source = paths.read_json(folder / "source.json")
     n_patients = index.patient_id.nunique()
@@ -167,7 +185,7 @@ def fingerprint(images, index, folds):
     """
     digest = hashlib.blake2b(index.to_csv(index=False).encode(), digest_size=16)
     digest.update(np.asarray(folds).tobytes())
-    for view in images:
+    for view in images.values():
         digest.update(str(view.shape).encode())
         for start in range(0, len(view), 1024):
             digest.update(np.ascontiguousarray(view[start : start + 1024]))
@@ -179,19 +197,12 @@ def _stamps(windows, data_dir, split):
     stamps = {}
     for eeg_id, spectrogram_id in set(zip(windows.eeg_id, windows.spectrogram_id, strict=True)):
         digest = hashlib.blake2b(digest_size=8)
-        for path in _source_files(data_dir, split, eeg_id, spectrogram_id):
+        for path in drawing.source_files(data_dir, split, eeg_id, spectrogram_id):
             if path.exists():  # what is missing is reported when it is read
                 status = path.stat()
                 digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
         stamps[eeg_id] = digest.hexdigest()
     return windows.eeg_id.map(stamps).to_numpy("S16")
-
-
-def _source_files(data_dir, split, eeg_id, spectrogram_id):
-    return (
-        data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
-        data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
-    )
 
 
 def _read_settings(folder):
@@ -216,39 +227,74 @@ def _create(folder, n_windows, reduce):
         np.lib.format.open_memmap(
             folder / f"{view}.npy", "w+", np.uint8, (n_windows, len(CHAINS), height, width)
         )
-    np.save(folder / "stamps.npy", np.zeros(n_windows, "S16"))
+    np.save(folder / "records.npy", np.zeros(n_windows, RECORD))
 
 
-def _draw_missing(folder, windows, stamps, data_dir, split, reduce, n_jobs):
+def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, scheduler):
     """Draw the windows whose stamp in the folder is not the given one."""
     arrays = {view: np.load(folder / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
-    drawn = np.load(folder / "stamps.npy", mmap_mode="r+")
-    recordings = windows[drawn != stamps].groupby("eeg_id", sort=False)
-    jobs = (delayed(_draw)(data_dir, split, rows, reduce) for _, rows in recordings)
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    bar = tqdm(results, "Recordings", recordings.ngroups, file=sys.stdout, mininterval=2)
-    for rows, images in bar:
-        for view, array in arrays.items():
-            array[rows] = images[view]
-        drawn[rows] = stamps[rows]
-    for array in (*arrays.values(), drawn):
+    records = np.load(folder / "records.npy", mmap_mode="r+")
+    missing = windows[records["stamp"] != stamps]
+    columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
+    jobs = (
+        delayed(drawing.draw)(data_dir, split, spectrogram_id, rows, settings)
+        for spectrogram_id, rows in (
+            (int(key), list(group.sort_values("eeg_id")[columns].itertuples(name=None)))
+            for key, group in missing.groupby("spectrogram_id", sort=False)
+        )
+    )
+    started, n_bytes = time.perf_counter(), 0
+    with (
+        drawing.workers(scheduler, n_jobs) as parallel,
+        tqdm(None, "Recordings", missing.eeg_id.nunique(), file=sys.stdout, mininterval=2) as bar,
+    ):
+        for numbers, images, found, size in parallel(jobs):
+            for view, array in arrays.items():
+                array[numbers] = images[view]
+            records[numbers] = found
+            records["stamp"][numbers] = stamps[numbers]
+            n_bytes += size
+            bar.update(windows.eeg_id[numbers].nunique())
+    for array in (*arrays.values(), records):
         array.flush()
+    seconds = time.perf_counter() - started
+    skipped = windows.eeg_id.nunique() - missing.eeg_id.nunique()
+    print(
+        f"Images: {len(windows)} windows of {windows.eeg_id.nunique()} recordings in "
+        f"{seconds:.1f} s, {n_bytes / 1e6 / seconds:.1f} MB/s read; {skipped} skipped, drawn before"
+    )
 
 
-def _draw(data_dir, split, rows, reduce):
-    """Return the row numbers and images of one recording's windows."""
-    first = next(rows.itertuples())
-    files = _source_files(data_dir, split, first.eeg_id, first.spectrogram_id)
-    eeg, spectrogram = read_eeg(files[0]), read_spectrogram(files[1])
-    views = {view: [] for view in VIEWS}
-    for row in rows.itertuples():
-        start = row.eeg_label_offset_seconds
-        window = cut(eeg, start, EEG_SECONDS, SFREQ, files[0])
-        views["eeg50"].append(spectrograms.eeg_image(window))
-        start = row.spectrogram_label_offset_seconds
-        window = cut(spectrogram, start, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, files[1])
-        views["kaggle600"].append(spectrograms.spectrogram_image(window))
-    images = {
-        view: spectrograms.reduce_image(np.stack(tiles), reduce) for view, tiles in views.items()
-    }
-    return rows.index.to_numpy(), images
+def _finish(folder, windows):
+    """Write the index and the list of problems; leave out what could not be read."""
+    records = np.load(folder / "records.npy")
+    good = ~records["failed"]
+    if not good.any():
+        raise ValueError(f"none of {len(windows)} windows can be drawn: {records['reason'][0]}")
+    if not good.all():
+        for view in VIEWS:
+            _keep_rows(folder / f"{view}.npy", np.flatnonzero(good))
+    quality = pd.DataFrame({name: records[name] for name in QUALITY})
+    index = pd.concat([windows.reset_index(drop=True), quality], axis=1)[good]
+    index.to_parquet(folder / "index.parquet", index=False)
+    problems = pd.concat([windows[["eeg_id", "spectrogram_id"]], quality], axis=1)
+    problems.insert(0, "status", np.where(good, "repaired", "failed"))
+    problems["reason"] = records["reason"]
+    gaps = (quality.nan_share > 0) | (quality.spectrogram_nan_share > 0)
+    problems.loc[gaps & good, "reason"] = "missing values"
+    problems = problems[(problems.reason != "").to_numpy()]
+    problems.to_csv(folder / "problems.csv", index=False)
+    failed = problems[problems.status == "failed"].drop_duplicates("eeg_id")
+    repaired = problems[problems.status == "repaired"].eeg_id.nunique()
+    print(f"Recordings with gaps, repaired: {repaired}; failed: {len(failed)}")
+    for reason in failed.reason[:5]:
+        print(f"  {reason}")
+
+
+def _keep_rows(path, rows):
+    whole = np.load(path, mmap_mode="r")
+    with paths.replacing(path) as temporary:
+        kept = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(rows), *whole.shape[1:]))
+        for start in range(0, len(rows), 256):
+            kept[start : start + 256] = whole[rows[start : start + 256]]
+        kept.flush()

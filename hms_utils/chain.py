@@ -20,11 +20,13 @@ NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
     *("04_efficientnet_b0", "05_comparison", "06_submission"),
 )
+_VIEWS = "eeg50 eeg10 kaggle600"
 # The notebooks' own values are quick; these are for the competition's data.
 FULL = {
     "02_spectrograms": {"N_FOLDS": 5, "REDUCE": 1, "MAX_PATIENTS": 0},
-    "03_cnn_baseline": {"EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
+    "03_cnn_baseline": {"VIEWS": _VIEWS, "EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
     "04_efficientnet_b0": {
+        "VIEWS": _VIEWS,
         "BACKBONE_WEIGHTS": "imagenet",
         "HEAD_EPOCHS": 3,
         "EPOCHS": 5,

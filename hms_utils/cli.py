@@ -1,5 +1,6 @@
 """The command line: ``python -m hms_utils``."""
 
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -50,7 +51,13 @@ def main():
 @click.option("--from", "first", metavar="NN", help="Start at this notebook, such as 03.")
 @click.option("--only", metavar="NN", help="Run this notebook alone.")
 @click.option("-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Set a parameter.")
-def run(data_dir, output_dir, quick, first, only, assignments):
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    envvar="DASK_SCHEDULER_ADDRESS",
+    help="Draw the images on a Dask cluster [default: this machine's cores].",
+)
+def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     """Execute the notebooks in order, down to submission.csv.
 
     Stages that are complete are not computed again: a second run, or one after
@@ -65,6 +72,8 @@ def run(data_dir, output_dir, quick, first, only, assignments):
         location = sample.locate(data_dir, output_dir)
         full = not location.is_synthetic if quick is None else not quick
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
+        if scheduler:
+            os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler  # for the notebooks' kernels
         results = list(chain.run(notebooks, parameters, location, output_dir, full=full))
     print("\n" + chain.table(results))
     last = results[-1]

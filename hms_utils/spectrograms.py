@@ -28,6 +28,7 @@ TILE_SHAPE = (N_MELS, N_FRAMES)  # frequency by time, of one chain in one view
 # equal power in every recording.
 DB_RANGE = (-20.0, 40.0)  # dB re 1 µV²/Hz
 
+CLIP = 1024  # µV; what is beyond is an artefact
 _DIFFERENCES = 4  # of a chain
 _LOG_TO_DB = 10 / math.log(10)  # NumPy's natural logarithm is much faster than that to ten
 _TAPER_SECONDS = 4  # length of the competition's window
@@ -209,7 +210,7 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
         Chain, frequency from 0 to 20 Hz, time.
     """
     signals = fill_gaps(bipolar(eeg))
-    signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -1024, 1024)
+    signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -CLIP, CLIP)
     step = seconds * SFREQ / N_FRAMES
     centres = signals.shape[1] / 2 + (np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2) * step
     centres = centres.astype(int)

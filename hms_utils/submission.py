@@ -49,10 +49,10 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
 
     Parameters
     ----------
-    images : list of ndarray of uint8
-        As `cache.load` opens them.
+    images : dict of str to ndarray of uint8
+        As `cache.load` opens them; the model takes the views it was trained on.
     output_dir : path-like
-        Where ``models/<name>/fold<k>.keras`` are.
+        Where ``models/<name>/fold<k>.keras`` and ``.json`` are.
     name : str
         Of the model.
     notebook : str
@@ -77,6 +77,8 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
     folder = Path(output_dir) / "models" / name
     paths.require(folder / "fold0.keras", notebook)
     files = sorted(folder.glob("fold*.keras"))
+    record = paths.read_json(paths.require(folder / "fold0.json", notebook))
+    images = [images[view] for view in record["key"]["views"]]
     model = keras.models.load_model(files[0], compile=False)
     shape = (len(images), *images[0].shape[1:])
     if model.input_shape[1:] != shape:

@@ -21,6 +21,7 @@ _WARM_UP = 0.1  # of all steps
 def cross_validate(
     build,
     images,
+    views,
     index,
     folds,
     output_dir,
@@ -45,8 +46,10 @@ def cross_validate(
     build : callable
         Returns the model, such as `models.build_cnn` with its arguments bound.
         It is called and compiled once; each fold starts from its first weights.
-    images : list of ndarray of uint8
+    images : dict of str to ndarray of uint8
         As `cache.load` opens them.
+    views : sequence of str
+        Which of the images the model sees, in this order.
     index : DataFrame
         The row of each image: ids, votes.
     folds : ndarray of int, shape (n_rows,)
@@ -77,7 +80,11 @@ def cross_validate(
     ------
     RuntimeError
         If the loss is not finite.
+    ValueError
+        If there are no views or one is not among the images.
     """
+    if not views or set(views) - set(images):
+        raise ValueError(f"expected views among {list(images)}, found {list(views)}")
     keras.utils.set_random_seed(seed)
     model = build()
     folder = Path(output_dir) / "models" / model.name
@@ -85,11 +92,12 @@ def cross_validate(
         "code": paths.code_version("training", "models", "inputs"),
         **{"epochs": epochs, "learning_rate": learning_rate},
         **{"batch_size": batch_size, "head_epochs": head_epochs, "seed": seed, "note": note},
+        "views": list(views),
         "data": fingerprint(images, index, folds),
     }
     oof_file = Path(output_dir) / "oof" / f"{model.name}.parquet"
     oof_file.unlink(missing_ok=True)  # it is of these folds or none
-    loop = _Loop(model, images, index, batch_size, seed)
+    loop = _Loop(model, [images[view] for view in views], index, batch_size, seed)
     loop.prepare(folds, epochs, learning_rate, head_epochs)
     predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
     numbers = np.unique(folds)
@@ -204,7 +212,7 @@ class _Loop:
         head.compile(keras.optimizers.Adam(_HEAD_LEARNING_RATE), keras.losses.KLDivergence())
         parts = self.features[train], self.targets[train], self.weights[train]
         rows = tf.data.Dataset.from_tensor_slices(parts).shuffle(len(train), seed=seed)
-        head.fit(rows.batch(self.batch_size), epochs=self.head_epochs, verbose=0)
+        head.fit(rows.batch(self.batch_size), epochs=self.head_epochs, shuffle=False, verbose=0)
         self.model.get_layer("logits").set_weights(head.layers[-1].get_weights())
 
 

@@ -1,10 +1,16 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from hms_utils import cache, data, paths, spectrograms
+from hms_utils import cache, data, drawing, paths, spectrograms
 from hms_utils.constants import VOTE_COLUMNS
 
 
@@ -34,16 +40,166 @@ def test_select_windows_draws_patients(sample_dir):
 def test_build_draws_each_window(sample_dir, windows, tmp_path):
     folder = cache.build(windows, sample_dir, tmp_path, "train", reduce=2, n_jobs=2)
     images, index = cache.load(folder)
-    pd.testing.assert_frame_equal(index, windows)
+    pd.testing.assert_frame_equal(index[windows.columns], windows)
+    assert tuple(images) == cache.VIEWS
     for number, row in enumerate(windows.itertuples()):
         eeg = data.read_eeg(sample_dir / "train_eegs" / f"{row.eeg_id}.parquet")
         start = int(row.eeg_label_offset_seconds * 200)
-        expected = spectrograms.eeg_image(eeg[start : start + 10_000])
-        np.testing.assert_array_equal(images[0][number], spectrograms.reduce_image(expected, 2))
+        window = eeg[start : start + 10_000]
         path = sample_dir / "train_spectrograms" / f"{row.spectrogram_id}.parquet"
         start = int(row.spectrogram_label_offset_seconds / 2)
-        expected = spectrograms.spectrogram_image(data.read_spectrogram(path)[start : start + 300])
-        np.testing.assert_array_equal(images[1][number], spectrograms.reduce_image(expected, 2))
+        given = data.read_spectrogram(path)[start : start + 300]
+        expected = {
+            "eeg50": spectrograms.eeg_image(window),
+            "eeg10": spectrograms.eeg_image(window, seconds=10),
+            "kaggle600": spectrograms.spectrogram_image(given),
+        }
+        for view, image in expected.items():
+            reduced = spectrograms.reduce_image(image, 2)
+            np.testing.assert_array_equal(images[view][number], reduced)
+        assert index.nan_share[number] == np.isnan(window[:, :19]).mean(dtype=np.float32)
+        assert index.spectrogram_nan_share[number] == np.isnan(given).mean(dtype=np.float32)
+
+
+def damaged(sample_dir, windows, folder):
+    """Copy the data, break three EEGs, turn round the columns of a spectrogram."""
+    shutil.copytree(sample_dir, folder)
+    short, truncated, silent, shuffled = windows.drop_duplicates("eeg_id").eeg_id[:4]
+    rows = pd.read_parquet(folder / "train_eegs" / f"{short}.parquet")
+    rows[: 49 * 200].to_parquet(folder / "train_eegs" / f"{short}.parquet")
+    path = folder / "train_eegs" / f"{truncated}.parquet"
+    path.write_bytes(path.read_bytes()[:-1000])
+    rows = pd.read_parquet(folder / "train_eegs" / f"{silent}.parquet")
+    rows[:] = np.float32("nan")
+    rows["T3"] = np.float32(7)
+    rows.to_parquet(folder / "train_eegs" / f"{silent}.parquet")
+    spectrogram_id = windows[windows.eeg_id == shuffled].spectrogram_id.iloc[0]
+    path = folder / "train_spectrograms" / f"{spectrogram_id}.parquet"
+    rows = pd.read_parquet(path)
+    rows[rows.columns[::-1]].to_parquet(path)
+    return short, truncated, silent
+
+
+def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path, capsys):
+    windows = cache.select_windows(data.load_metadata(sample_dir, "train"))
+    short, truncated, silent = damaged(sample_dir, windows, tmp_path / "data")
+    arguments = windows, tmp_path / "data", tmp_path, "train"
+    images, index = cache.load(folder := cache.build(*arguments, reduce=8, n_jobs=2))
+    assert set(windows.eeg_id) - set(index.eeg_id) == {short, truncated}
+    assert all(len(view) == len(index) for view in images.values())
+    problems = pd.read_csv(folder / "problems.csv").drop_duplicates("eeg_id").set_index("eeg_id")
+    assert problems.status[[short, truncated, silent]].tolist() == ["failed", "failed", "repaired"]
+    assert f"train_eegs/{short}.parquet: expected" in problems.reason[short]
+    assert f"train_eegs/{truncated}.parquet: expected a whole" in problems.reason[truncated]
+    assert "failed: 2" in capsys.readouterr().out
+    quiet = index[index.eeg_id == silent].iloc[0]
+    assert quiet.nan_share == np.float32(18 / 19)
+    assert quiet.flat_channels == 1
+    # The order of a file's columns does not matter, and who was left out moved nobody.
+    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=8))
+    for view in cache.VIEWS:
+        for eeg_id in set(index.eeg_id) - {silent}:
+            ours, theirs = index.eeg_id == eeg_id, windows.eeg_id == eeg_id
+            np.testing.assert_array_equal(images[view][ours], whole[view][theirs])
+    cache.build(*arguments, reduce=8)
+    assert "up to date" in capsys.readouterr().out
+    # A file that has been mended is drawn.
+    name = f"train_eegs/{truncated}.parquet"
+    shutil.copy(sample_dir / name, tmp_path / "data" / name)
+    _, index = cache.load(cache.build(*arguments, reduce=8))
+    assert set(windows.eeg_id) - set(index.eeg_id) == {short}
+
+
+def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, tmp_path):
+    shutil.copytree(sample_dir, tmp_path / "data")
+    spectrogram_id = windows.spectrogram_id[0]
+    path = tmp_path / "data" / "train_spectrograms" / f"{spectrogram_id}.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["LL_4.1"]), path)
+    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=8, n_jobs=1)
+    problems = pd.read_csv(folder / "problems.csv")
+    reasons = problems[problems.spectrogram_id == spectrogram_id].reason.unique()
+    expected = f"train_spectrograms/{spectrogram_id}.parquet: expected 401 columns, missing"
+    assert reasons[0].startswith(expected)
+
+
+def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path):
+    few = windows[:2]
+    fixed, _ = cache.load(cache.build(few, sample_dir, tmp_path / "a", "train", n_jobs=1))
+    wide, _ = cache.load(
+        cache.build(few, sample_dir, tmp_path / "b", "train", db_range=(-40, 80), n_jobs=1)
+    )
+    own, _ = cache.load(
+        cache.build(few, sample_dir, tmp_path / "c", "train", db_range=None, n_jobs=1)
+    )
+    assert wide["eeg50"].std() < fixed["eeg50"].std()
+    for image in own["eeg50"]:
+        assert (image == 0).mean() == pytest.approx(0.01, abs=0.005)
+        assert (image == 255).mean() == pytest.approx(0.01, abs=0.005)
+
+
+_BUILD = """
+import sys
+from hms_utils import cache, data
+windows = cache.select_windows(data.load_metadata(sys.argv[1], "train"))
+cache.build(windows, sys.argv[1], sys.argv[2], "train", n_jobs=int(sys.argv[3]),
+            scheduler=sys.argv[4])
+"""
+
+
+def start(data_dir, output_dir, n_jobs, scheduler=""):
+    command = [sys.executable, "-c", _BUILD, str(data_dir), str(output_dir), str(n_jobs), scheduler]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def image_bytes(output_dir):
+    folder = output_dir / "spectrograms" / "train"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".json"}
+
+
+def drawn_so_far(output_dir):
+    records = output_dir / "spectrograms" / ".train.partial" / "records.npy"
+    return int((np.load(records)["stamp"] != b"").sum()) if records.is_file() else 0
+
+
+def test_a_killed_build_is_resumed_to_the_same_bytes(sample_dir, tmp_path):
+    whole = start(sample_dir, tmp_path / "whole", 1)
+    assert whole.wait(timeout=120) == 0
+    killed = start(sample_dir, tmp_path / "killed", 1)
+    while not drawn_so_far(tmp_path / "killed"):
+        assert killed.poll() is None, killed.stderr.read()
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait(timeout=30)
+    done = drawn_so_far(tmp_path / "killed")
+    assert 0 < done < len(cache.select_windows(data.load_metadata(sample_dir, "train")))
+    assert not (tmp_path / "killed" / "spectrograms" / "train").exists()
+    resumed = start(sample_dir, tmp_path / "killed", 1)
+    assert resumed.wait(timeout=120) == 0
+    assert image_bytes(tmp_path / "killed") == image_bytes(tmp_path / "whole")
+
+
+def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_dies(sample_dir, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    here = start(sample_dir, tmp_path / "here", 1)
+    assert here.wait(timeout=120) == 0
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        there = start(sample_dir, tmp_path / "there", 1, cluster.scheduler_address)
+        while not drawn_so_far(tmp_path / "there"):
+            assert there.poll() is None, there.stderr.read()
+            time.sleep(0.005)
+        os.kill(cluster.workers[0].process.process.pid, signal.SIGKILL)
+        assert there.wait(timeout=120) == 0, there.stderr.read()
+    assert image_bytes(tmp_path / "there") == image_bytes(tmp_path / "here")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(sample_dir, windows, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(drawing, "SCHEDULER_SECONDS", 1)
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
+        cache.build(windows, sample_dir, tmp_path, "train")
 
 
 def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
@@ -53,39 +209,39 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
     shutil.copytree(sample_dir, copy)
     cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_draw", lambda *_: pytest.fail("drawn again"))
+        patch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn again"))
         cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
         assert "up to date" in capsys.readouterr().out
     drawn = []
-    draw = cache._draw
-    monkeypatch.setattr(cache, "_draw", lambda *a: drawn.append(a[2].eeg_id.iloc[0]) or draw(*a))
+    draw = drawing.draw
+    monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
     path = copy / "train_eegs" / f"{windows.eeg_id[0]}.parquet"
     path.touch()
     cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
-    assert drawn == [windows.eeg_id[0]]
+    assert drawn == [windows.spectrogram_id[0]]
     cache.build(windows, copy, tmp_path, "train", reduce=8, n_jobs=1)
-    assert len(drawn) == 1 + windows.eeg_id.nunique()
+    assert len(drawn) == 1 + windows.spectrogram_id.nunique()
 
 
 def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_path, monkeypatch):
-    draw, drawn = cache._draw, []
+    draw, drawn = drawing.draw, []
 
-    def interrupt(data_dir, split, rows, reduce):
+    def interrupt(*arguments):
         if len(drawn) == 2:
             raise KeyboardInterrupt
-        drawn.append(rows.eeg_id.iloc[0])
-        return draw(data_dir, split, rows, reduce)
+        drawn.append(arguments[2])
+        return draw(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_draw", interrupt)
+        patch.setattr(drawing, "draw", interrupt)
         with pytest.raises(KeyboardInterrupt):
             cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=4, n_jobs=1)
     with pytest.raises(FileNotFoundError, match="02_spectrograms"):
         cache.load(tmp_path / "a" / "spectrograms" / "train")
     first = list(drawn)
-    monkeypatch.setattr(cache, "_draw", lambda *a: drawn.append(a[2].eeg_id.iloc[0]) or draw(*a))
+    monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
     resumed = cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=4, n_jobs=1)
-    assert sorted(drawn) == sorted(windows.eeg_id.unique())
+    assert sorted(drawn) == sorted(windows.spectrogram_id.unique())
     assert drawn[:2] == first
     whole = cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=4, n_jobs=1)
     for view in cache.VIEWS:
@@ -110,12 +266,12 @@ def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path)
     assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
 
 
-def test_bad_recordings_are_refused_by_name(sample_dir, windows, tmp_path):
-    beyond = windows.assign(eeg_label_offset_seconds=1000.0)
-    with pytest.raises(ValueError, match=rf"train_eegs/{windows.eeg_id[0]}.*expected 1050 s"):
+def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):
+    beyond = windows.assign(eeg_label_offset_seconds=4000.0)
+    with pytest.raises(ValueError, match=rf"train_eegs/{windows.eeg_id[0]}.*expected 4050 s"):
         cache.build(beyond, sample_dir, tmp_path, "train", n_jobs=1)
     unknown = windows.assign(eeg_id=7)
-    with pytest.raises(FileNotFoundError, match=r"train_eegs/7\.parquet"):
+    with pytest.raises(ValueError, match=r"train_eegs/7\.parquet: expected a parquet file"):
         cache.build(unknown, sample_dir, tmp_path, "train", n_jobs=2)
     with pytest.raises(ValueError, match="reduce to be 1, 2, 4 or 8, found 3"):
         cache.build(windows, sample_dir, tmp_path, "train", reduce=3)
@@ -127,5 +283,5 @@ def test_real_recordings_become_images(real_dir, tmp_path):
     windows = cache.select_windows(data.load_metadata(real_dir, "test"))
     images, index = cache.load(cache.build(windows, real_dir, tmp_path, "test", n_jobs=2))
     assert len(index) == 6
-    assert all(view.shape == (6, 4, 128, 256) for view in images)
-    assert all(view.std(axis=(1, 2, 3)).min() > 1 for view in images)
+    assert all(view.shape == (6, 4, 128, 256) for view in images.values())
+    assert all(view.std(axis=(1, 2, 3)).min() > 1 for view in images.values())

@@ -37,6 +37,16 @@ def test_module_runs_and_helps():
         assert option in done.stdout
 
 
+def test_run_hands_the_scheduler_to_the_notebooks(sample_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "")  # restored in the end
+    result = invoke(
+        *("run", "--data-dir", sample_dir, "--output-dir", tmp_path, "--only", "02"),
+        *("--scheduler", "udp://nobody:1"),
+    )
+    assert result.exit_code == 1
+    assert "unknown address scheme 'udp'" in result.output
+
+
 def test_sample_writes_a_data_set(tmp_path):
     result = invoke("sample", "--out", tmp_path / "new", "--patients", 1, "--seed", 5)
     assert result.exit_code == 0

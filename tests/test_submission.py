@@ -34,7 +34,7 @@ def train(folder, name="cnn", key=None):
         path = folder / "models" / name / f"fold{fold}.keras"
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
-        key = key or {"data": "images", "epochs": 1}
+        key = key or {"data": "images", "views": ["near"], "epochs": 1}
         path.with_suffix(".json").write_text(json.dumps({"key": key}))
     (folder / "oof").mkdir()
     (folder / "oof" / f"{name}.parquet").touch()
@@ -42,13 +42,14 @@ def train(folder, name="cnn", key=None):
 
 def test_predict_averages_the_folds(tmp_path):
     train(tmp_path)
-    images = [np.zeros((5, 4, 8, 16), np.uint8)]
+    images = {view: np.zeros((5, 4, 8, 16), np.uint8) for view in ("near", "far")}
     mean = submission.predict(images, tmp_path, "cnn", notebook="03_cnn_baseline")
     high, low = np.exp(2) / (np.exp(2) + 5), 1 / (np.exp(2) + 5)
     expected = [(high + low) / 2] * 2 + [low] * 4
     np.testing.assert_allclose(mean, np.tile(expected, (5, 1)), rtol=1e-5)
+    smaller = {view: array[:, :, :4] for view, array in images.items()}
     with pytest.raises(ValueError, match=r"expected images of shape \(1, 4, 8, 16\), found"):
-        submission.predict(images * 2, tmp_path, "cnn", notebook="03_cnn_baseline")
+        submission.predict(smaller, tmp_path, "cnn", notebook="03_cnn_baseline")
     with pytest.raises(FileNotFoundError, match="run notebooks/04_efficientnet_b0"):
         submission.predict(images, tmp_path, "efficientnet_b0", notebook="04_efficientnet_b0")
 

@@ -10,6 +10,7 @@ from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 
 SETTINGS = {"epochs": 6, "learning_rate": 1e-2, "batch_size": 8}
 N_ROWS = 48
+VIEWS = ("near", "far")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def images():
     view = rng.integers(0, 60, (N_ROWS, 4, 16, 32), np.uint8)
     view[0::2, ::2] += 150
     view[1::2] += 150
-    return [view, view[:, :, ::-1].copy()]
+    return {"near": view, "far": view[:, :, ::-1].copy(), "unused": view[:, :1]}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def predictions(oof):
 @pytest.fixture(scope="module")
 def trained(images, index, fold, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    oof, history = training.cross_validate(build, images, index, fold, folder, **SETTINGS)
+    oof, history = training.cross_validate(build, images, VIEWS, index, fold, folder, **SETTINGS)
     return folder, oof, history
 
 
@@ -67,7 +68,7 @@ def test_stored_models_give_the_out_of_fold_predictions(trained, images, fold):
     for number in (0, 1):
         model = keras.models.load_model(folder / "models" / "cnn" / f"fold{number}.keras")
         rows = np.flatnonzero(fold == number)
-        own = model.predict(np.stack([view[rows] for view in images], axis=1), verbose=0)
+        own = model.predict(np.stack([images[view][rows] for view in VIEWS], axis=1), verbose=0)
         np.testing.assert_allclose(own, predictions(oof)[rows], atol=1e-5)
 
 
@@ -77,14 +78,14 @@ def test_complete_folds_are_not_trained_again_and_others_are(
     folder, oof, _ = trained
     run, ran = training._Loop.run, []
     monkeypatch.setattr(training._Loop, "run", lambda *a: ran.append(a[3]) or run(*a))
-    again, _ = training.cross_validate(build, images, index, fold, folder, **SETTINGS)
+    again, _ = training.cross_validate(build, images, VIEWS, index, fold, folder, **SETTINGS)
     assert ran == []
     assert capsys.readouterr().out.count("already trained") == 2
     pd.testing.assert_frame_equal(again, oof)
 
     # A fold that was lost is trained again, to the same result as before.
     (folder / "models" / "cnn" / "fold1.keras").unlink()
-    resumed, _ = training.cross_validate(build, images, index, fold, folder, **SETTINGS)
+    resumed, _ = training.cross_validate(build, images, VIEWS, index, fold, folder, **SETTINGS)
     assert ran == [1]
     np.testing.assert_allclose(predictions(resumed), predictions(oof), atol=1e-5)
 
@@ -95,23 +96,30 @@ def test_another_setting_or_image_trains_again(images, index, fold, tmp_path, mo
     monkeypatch.setattr(training, "_save", lambda *_: None)
     fast = {"history": [], "predictions": np.full((N_ROWS // 2, 6), 1 / 6).tolist()}
     monkeypatch.setattr(training._Loop, "run", lambda *_: fast)
-    other = [view.copy() for view in images]
-    other[1][5, 0, 0, 0] += 1
-    for changed, settings in (
-        (images, SETTINGS),
-        (images, SETTINGS | {"epochs": 7}),
-        (images, SETTINGS | {"note": "other weights"}),
-        (other, SETTINGS),
+    other = {name: view.copy() for name, view in images.items()}
+    other["far"][5, 0, 0, 0] += 1
+    for changed, views, settings in (
+        (images, VIEWS, SETTINGS),
+        (images, VIEWS[::-1], SETTINGS),
+        (images, VIEWS, SETTINGS | {"epochs": 7}),
+        (images, VIEWS, SETTINGS | {"note": "other weights"}),
+        (other, VIEWS, SETTINGS),
     ):
-        training.cross_validate(build, changed, index, fold, tmp_path, **settings)
-    assert len({str(key) for key in key_of}) == 4
+        training.cross_validate(build, changed, views, index, fold, tmp_path, **settings)
+    assert len({str(key) for key in key_of}) == 5
+
+
+def test_unknown_views_are_refused(images, index, fold, tmp_path):
+    for views in ((), ("near", "middle")):
+        with pytest.raises(ValueError, match=r"expected views among \['near', 'far', 'unused'\]"):
+            training.cross_validate(build, images, views, index, fold, tmp_path, **SETTINGS)
 
 
 def test_models_of_folds_that_are_no_longer_are_removed(images, index, tmp_path, capsys):
     quick = SETTINGS | {"epochs": 1}
     three, two = np.arange(N_ROWS) // 2 % 3, np.arange(N_ROWS) // 2 % 2
-    training.cross_validate(build, images, index, three, tmp_path, **quick)
-    training.cross_validate(build, images, index, two, tmp_path, **quick)
+    training.cross_validate(build, images, VIEWS, index, three, tmp_path, **quick)
+    training.cross_validate(build, images, VIEWS, index, two, tmp_path, **quick)
     names = sorted(path.name for path in (tmp_path / "models" / "cnn").iterdir())
     assert names == ["fold0.json", "fold0.keras", "fold1.json", "fold1.keras"]
 
@@ -119,10 +127,9 @@ def test_models_of_folds_that_are_no_longer_are_removed(images, index, tmp_path,
 def test_head_is_trained_first(images, index, fold, tmp_path):
     """Without epochs of the whole network to speak of, the head alone separates the classes."""
     settings = {"epochs": 1, "learning_rate": 1e-7, "batch_size": 8}
-    plain, _ = training.cross_validate(build, images, index, fold, tmp_path / "a", **settings)
-    head, _ = training.cross_validate(
-        build, images, index, fold, tmp_path / "b", head_epochs=60, **settings
-    )
+    data = build, images, VIEWS, index, fold
+    plain, _ = training.cross_validate(*data, tmp_path / "a", **settings)
+    head, _ = training.cross_validate(*data, tmp_path / "b", head_epochs=60, **settings)
     truth = np.arange(N_ROWS) % 2
     right = [predictions(oof)[np.arange(N_ROWS), truth].mean() for oof in (plain, head)]
     assert right[1] > right[0] + 0.2
@@ -131,7 +138,7 @@ def test_head_is_trained_first(images, index, fold, tmp_path):
 def test_loss_that_is_not_finite_stops_the_training(images, index, fold, tmp_path):
     with pytest.raises(RuntimeError, match=r"cnn, fold 1 of 2: KL .* nan held out after epoch 1"):
         training.cross_validate(
-            build, images, index, fold, tmp_path, epochs=2, learning_rate=float("nan")
+            build, images, VIEWS, index, fold, tmp_path, epochs=2, learning_rate=float("nan")
         )
     assert not (tmp_path / "oof").exists()
     assert not (tmp_path / "models" / "cnn" / "fold0.keras").exists()

@@ -1,0 +1,152 @@
+"""One recording's windows as images, here or on the workers of a cluster."""
+
+import os
+from contextlib import contextmanager
+from itertools import groupby
+
+import numpy as np
+from joblib import Parallel, parallel_config
+
+from hms_utils import spectrograms
+from hms_utils.constants import (
+    CHAINS,
+    EEG_SECONDS,
+    ELECTRODES,
+    LABEL_SECONDS,
+    SFREQ,
+    SPECTROGRAM_SECONDS,
+    SPECTROGRAM_STEP,
+)
+from hms_utils.data import cut, read_eeg, read_spectrogram
+from hms_utils.montage import bipolar
+
+# The 50 s around a label, its central 10 s at finer steps, ten minutes as given.
+VIEWS = ("eeg50", "eeg10", "kaggle600")
+QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
+SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
+# What is kept of each window besides its images while they are drawn.
+RECORD = np.dtype(
+    [("stamp", "S16"), ("failed", bool), ("reason", "U300")]
+    + [(name, np.int16 if name == "flat_channels" else np.float32) for name in QUALITY]
+)
+
+
+def source_files(data_dir, split, eeg_id, spectrogram_id):
+    """Return the paths of an EEG and its spectrogram."""
+    return (
+        data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
+        data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
+    )
+
+
+@contextmanager
+def workers(scheduler, n_jobs):
+    """Open a joblib pool of this machine's cores, or of a Dask cluster's workers.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of a Dask scheduler; without it ``DASK_SCHEDULER_ADDRESS``
+        counts, and without either this machine works.
+    n_jobs : int
+        Processes on this machine; -1 means one for each core.
+
+    Yields
+    ------
+    joblib.Parallel
+        It returns results one by one, in order.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a scheduler is named and Dask is not installed.
+    OSError
+        If it does not answer.
+    """
+    scheduler = scheduler or os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if not scheduler:
+        yield Parallel(n_jobs=n_jobs, return_as="generator")
+        return
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"the Dask scheduler {scheduler} needs the package distributed: pip install distributed"
+        ) from error
+    with (
+        Client(scheduler, timeout=SCHEDULER_SECONDS) as client,
+        parallel_config("dask", client=client),
+    ):
+        print(f"Dask: {len(client.scheduler_info()['workers'])} workers at {scheduler}")
+        yield Parallel(return_as="generator")
+
+
+def draw(data_dir, split, spectrogram_id, windows, settings):
+    """Draw the windows of one spectrogram and its EEGs, each file read once.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The competition's folder.
+    split : {"train", "test"}
+    spectrogram_id : int
+    windows : list of (int, int, float, float)
+        Number and eeg_id of each window, and where it begins in the EEG and
+        the spectrogram, seconds; those of an EEG together. A table would be
+        scattered by joblib to one of a cluster's workers and lost with it; a
+        list travels with the task.
+    settings : dict
+        With ``reduce`` and ``db_range``, as `cache.build` takes them.
+
+    Returns
+    -------
+    numbers : list of int
+    images : dict of str to ndarray of uint8, shape (n_windows, 4, height, width)
+        Each of `VIEWS`.
+    records : ndarray of `RECORD`, shape (n_windows,)
+        Quality, or why a recording cannot be drawn: that stops no other.
+    n_bytes : int
+        Size of the files.
+    """
+    height, width = (size // settings["reduce"] for size in spectrograms.TILE_SHAPE)
+    shape = len(windows), len(CHAINS), height, width
+    images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
+    records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
+    for eeg_id, group in groupby(range(len(windows)), key=lambda number: windows[number][1]):
+        rows = list(group)
+        eeg_path, path = source_files(data_dir, split, eeg_id, spectrogram_id)
+        try:
+            if spectrogram is None:
+                spectrogram = read_spectrogram(path)
+                n_bytes += path.stat().st_size
+            eeg = read_eeg(eeg_path)
+            n_bytes += eeg_path.stat().st_size
+            for row in rows:
+                _, _, near, far = windows[row]
+                window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
+                long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
+                for view, picture in _pictures(window, long, settings["db_range"]).items():
+                    images[view][row] = spectrograms.reduce_image(picture, settings["reduce"])
+                _judge(window, long, records[row : row + 1])
+        except (OSError, ValueError) as error:
+            records["failed"][rows], records["reason"][rows] = True, str(error)
+    return [number for number, *_ in windows], images, records, n_bytes
+
+
+def _pictures(eeg, spectrogram, db_range):
+    return {
+        "eeg50": spectrograms.eeg_image(eeg, db_range=db_range),
+        "eeg10": spectrograms.eeg_image(eeg, seconds=LABEL_SECONDS, db_range=db_range),
+        "kaggle600": spectrograms.spectrogram_image(spectrogram, db_range=db_range),
+    }
+
+
+def _judge(eeg, spectrogram, record):
+    """Write a window's quality into its record."""
+    electrodes = eeg[:, : len(ELECTRODES)]
+    record["nan_share"] = np.isnan(electrodes).mean()
+    # NaN is unequal to itself, so a channel with gaps is not flat for that.
+    record["flat_channels"] = (electrodes == electrodes[0]).all(axis=0).sum()
+    differences = bipolar(eeg)
+    record["clipped_share"] = (np.abs(differences) > spectrograms.CLIP).mean()
+    record["spectrogram_nan_share"] = np.isnan(spectrogram[:, 0]).mean()
