@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint clean
+.PHONY: run test lint bench clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
@@ -14,6 +14,10 @@ test: .venv/dev.stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+bench: .venv/dev.stamp
+	$(BIN)/python benchmarks/sample.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectrograms.py
 
 # Removes what the chain wrote, the sample data included; keeps .venv.
 clean:
