@@ -16,6 +16,7 @@ from hms_utils.constants import CHAINS, VOTE_COLUMNS
 from hms_utils.drawing import QUALITY, RECORD, VIEWS
 from hms_utils.spectrograms import DB_RANGE
 
+_JOB_WINDOWS = 100
 # The modules that say what is drawn.
 _CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
 
@@ -236,13 +237,13 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     records = np.load(folder / "records.npy", mmap_mode="r+")
     missing = windows[records["stamp"] != stamps]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
-    jobs = (
-        delayed(drawing.draw)(data_dir, split, spectrogram_id, rows, settings)
-        for spectrogram_id, rows in (
-            (int(key), list(group.sort_values("eeg_id")[columns].itertuples(name=None)))
-            for key, group in missing.groupby("spectrogram_id", sort=False)
-        )
-    )
+    jobs = []
+    for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
+        rows = list(group.sort_values("eeg_id")[columns].itertuples(name=None))
+        # Parts of long recordings, so that no job's images fill the memory.
+        for part in range(0, len(rows), _JOB_WINDOWS):
+            job = int(spectrogram_id), rows[part : part + _JOB_WINDOWS]
+            jobs.append(delayed(drawing.draw)(data_dir, split, *job, settings))
     started, n_bytes = time.perf_counter(), 0
     with (
         drawing.workers(scheduler, n_jobs) as parallel,

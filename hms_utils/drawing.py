@@ -22,6 +22,7 @@ from hms_utils.montage import bipolar
 
 # The 50 s around a label, its central 10 s at finer steps, ten minutes as given.
 VIEWS = ("eeg50", "eeg10", "kaggle600")
+EEG_SPANS = (EEG_SECONDS, LABEL_SECONDS)
 QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
 SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
 # What is kept of each window besides its images while they are drawn.
@@ -108,8 +109,8 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
     n_bytes : int
         Size of the files.
     """
-    height, width = (size // settings["reduce"] for size in spectrograms.TILE_SHAPE)
-    shape = len(windows), len(CHAINS), height, width
+    reduce, db_range = settings["reduce"], settings["db_range"]
+    shape = len(windows), len(CHAINS), *(size // reduce for size in spectrograms.TILE_SHAPE)
     images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
     records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
     for eeg_id, group in groupby(range(len(windows)), key=lambda number: windows[number][1]):
@@ -125,28 +126,24 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
                 _, _, near, far = windows[row]
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
                 long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
-                for view, picture in _pictures(window, long, settings["db_range"]).items():
-                    images[view][row] = spectrograms.reduce_image(picture, settings["reduce"])
-                _judge(window, long, records[row : row + 1])
+                differences = bipolar(window)
+                pictures = [
+                    *spectrograms.eeg_images(differences, EEG_SPANS, db_range=db_range),
+                    spectrograms.spectrogram_image(long, db_range=db_range),
+                ]
+                for view, picture in zip(VIEWS, pictures, strict=True):
+                    images[view][row] = spectrograms.reduce_image(picture, reduce)
+                _judge(window, differences, long, records[row : row + 1])
         except (OSError, ValueError) as error:
             records["failed"][rows], records["reason"][rows] = True, str(error)
     return [number for number, *_ in windows], images, records, n_bytes
 
 
-def _pictures(eeg, spectrogram, db_range):
-    return {
-        "eeg50": spectrograms.eeg_image(eeg, db_range=db_range),
-        "eeg10": spectrograms.eeg_image(eeg, seconds=LABEL_SECONDS, db_range=db_range),
-        "kaggle600": spectrograms.spectrogram_image(spectrogram, db_range=db_range),
-    }
-
-
-def _judge(eeg, spectrogram, record):
+def _judge(eeg, differences, spectrogram, record):
     """Write a window's quality into its record."""
     electrodes = eeg[:, : len(ELECTRODES)]
     record["nan_share"] = np.isnan(electrodes).mean()
     # NaN is unequal to itself, so a channel with gaps is not flat for that.
     record["flat_channels"] = (electrodes == electrodes[0]).all(axis=0).sum()
-    differences = bipolar(eeg)
     record["clipped_share"] = (np.abs(differences) > spectrograms.CLIP).mean()
     record["spectrogram_nan_share"] = np.isnan(spectrogram[:, 0]).mean()

@@ -78,28 +78,30 @@ def _windowed_dft():
     return (left[:, :rank] * size[:rank]).astype(np.float32), right[:rank]
 
 
-def _mel_power(wave, centres):
-    """Return the mel power (128, n_frames) of one channel around the samples `centres`.
+def _mel_powers(signals, centres, precision):
+    """Yield each channel's mel power (128, n_frames) around the samples `centres`.
 
     Channel by channel everything fits the processor's cache. What lies above
     20 Hz cancels in the first product, and mains can be a thousand times what
-    is left, hence its precision.
+    is left: `precision`, a dtype, is that product's.
     """
     to_bins, to_waves = _windowed_dft()
-    padded = np.pad(wave.astype(np.float64), N_WINDOW // 2)
-    frames = sliding_window_view(padded, N_WINDOW)[centres]
-    transform = to_bins @ (to_waves @ frames.T).astype(np.float32)
-    np.square(transform, out=transform)
-    n_bins = len(transform) // 2
-    power = transform[:n_bins]
-    power += transform[n_bins:]
+    to_waves = to_waves.astype(precision)
     first, weight, next_weight = _mel_pairs()
-    mel = power[first]
-    mel *= weight
-    beside = power[first + 1]
-    beside *= next_weight
-    mel += beside
-    return mel
+    n_channels, n_samples = signals.shape
+    padded = np.zeros((n_channels, n_samples + N_WINDOW), precision)
+    padded[:, N_WINDOW // 2 : -N_WINDOW // 2] = signals
+    for windows in sliding_window_view(padded, N_WINDOW, axis=1):
+        transform = to_bins @ (to_waves @ windows[centres].T).astype(np.float32, copy=False)
+        np.square(transform, out=transform)
+        power, imaginary = np.split(transform, 2)
+        power += imaginary
+        mel = power[first]
+        mel *= weight
+        beside = power[first + 1]
+        beside *= next_weight
+        mel += beside
+        yield mel
 
 
 def mel_spectrogram(eeg):
@@ -132,8 +134,7 @@ def mel_spectrogram(eeg):
         raise ValueError(f"expected at least {N_FRAMES} samples of EEG, found {signals.shape[1]}")
     centres = np.arange(N_FRAMES + 1) * (signals.shape[1] // N_FRAMES)
     logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
-    for number, wave in enumerate(signals):
-        power = _mel_power(wave, centres)
+    for number, power in enumerate(_mel_powers(signals, centres, np.float64)):
         largest = max(power.max(), 1e-10)
         np.maximum(power, max(1e-10, 1e-8 * largest), out=power)  # 80 dB below
         power /= largest
@@ -190,7 +191,7 @@ def competition_spectrogram(eeg):
 
 
 def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
-    """Draw the middle of a window of EEG as one of the views ``eeg50`` and ``eeg10``.
+    """Draw the middle of a window of EEG.
 
     As `mel_spectrogram`, but with power in absolute units instead of below each
     channel's maximum, which a single artefact sets; and clipped to ±1,024 µV.
@@ -209,24 +210,43 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
     ndarray of uint8, shape (4, 128, 256)
         Chain, frequency from 0 to 20 Hz, time.
     """
-    signals = fill_gaps(bipolar(eeg))
+    return eeg_images(bipolar(eeg), (seconds,), db_range=db_range)[0]
+
+
+def eeg_images(differences, spans, *, db_range=DB_RANGE):
+    """Draw several middle parts of one window of EEG at once.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (16, n_samples)
+        As `montage.bipolar` returns them.
+    spans : sequence of float
+        Seconds of each part, as for `eeg_image`.
+    db_range : tuple of float, or None
+        As for `to_pixels`.
+
+    Returns
+    -------
+    list of ndarray of uint8, shape (4, 128, 256)
+    """
+    signals = fill_gaps(differences)
     signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -CLIP, CLIP)
-    step = seconds * SFREQ / N_FRAMES
-    centres = signals.shape[1] / 2 + (np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2) * step
-    centres = centres.astype(int)
+    steps = np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2
+    centres = np.concatenate([steps * (seconds * SFREQ / N_FRAMES) for seconds in spans])
+    centres = (signals.shape[1] / 2 + centres).astype(int)
     # A mel filter has unit area over Hz but sums over bins; the window's energy
     # and the sampling rate make it a density like the competition's.
     window_energy = np.sum(signal.windows.hann(N_WINDOW, sym=False) ** 2)
     density = np.float32(1 / N_FFT / window_energy)
     # The floor keeps a dead difference from dragging the chain's mean down.
     floor = 10 ** (DB_RANGE[0] / 10)
-    logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
-    for number, wave in enumerate(signals):
-        power = _mel_power(wave, centres)
+    logs = np.zeros((len(CHAINS), N_MELS, len(centres)), np.float32)
+    for number, power in enumerate(_mel_powers(signals, centres, np.float32)):
         power *= density
         np.maximum(power, floor, out=power)
         logs[number // _DIFFERENCES] += np.log(power, out=power)
-    return to_pixels(logs * (_LOG_TO_DB / _DIFFERENCES), db_range)
+    logs *= _LOG_TO_DB / _DIFFERENCES
+    return [to_pixels(part, db_range) for part in np.split(logs, len(spans), axis=2)]
 
 
 @lru_cache
@@ -281,8 +301,9 @@ def to_pixels(decibel, db_range=DB_RANGE):
         present = decibel[np.isfinite(decibel)]
         db_range = np.percentile(present, [1, 99]) if present.size else DB_RANGE
     low, high = (np.float32(value) for value in db_range)
-    pixels = np.clip((decibel - low) * (255 / max(high - low, np.float32(1e-6))), 0, 255)
-    return np.nan_to_num(np.rint(pixels), copy=False).astype(np.uint8)
+    pixels = (decibel - low) * (255 / max(high - low, np.float32(1e-6)))
+    # Of a number and NaN, fmax takes the number.
+    return np.rint(np.minimum(np.fmax(pixels, 0), 255)).astype(np.uint8)
 
 
 def reduce_image(image, factor):
