@@ -131,6 +131,7 @@ def build(
     _draw_missing(partial, windows, stamps, data_dir, split, settings, n_jobs, scheduler)
     _finish(partial, windows)
     _write_source(partial, data_dir)
+    paths.write_json(partial / "settings.json", settings)
     _remove(folder)
     partial.rename(folder)
     return folder
@@ -273,6 +274,8 @@ def _finish(folder, windows):
     if not good.any():
         raise ValueError(f"none of {len(windows)} windows can be drawn: {records['reason'][0]}")
     if not good.all():
+        # Interrupted from here on, it has no settings and is begun anew.
+        (folder / "settings.json").unlink()
         for view in VIEWS:
             _keep_rows(folder / f"{view}.npy", np.flatnonzero(good))
     quality = pd.DataFrame({name: records[name] for name in QUALITY})

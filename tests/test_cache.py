@@ -110,6 +110,18 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     assert set(windows.eeg_id) - set(index.eeg_id) == {short}
 
 
+def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, monkeypatch):
+    windows = cache.select_windows(data.load_metadata(sample_dir, "train"))
+    damaged(sample_dir, windows, tmp_path / "data")
+    arguments = windows, tmp_path / "data", tmp_path, "train"
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_write_source", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            cache.build(*arguments, reduce=8, n_jobs=1)
+    images, index = cache.load(cache.build(*arguments, reduce=8, n_jobs=1))
+    assert len(index) == len(images["eeg50"]) < len(windows)
+
+
 def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, tmp_path):
     shutil.copytree(sample_dir, tmp_path / "data")
     spectrogram_id = windows.spectrogram_id[0]
