@@ -31,12 +31,13 @@ def main(output_dir, real):
     windows = cache.select_windows(data.load_metadata(real, "train"))
     settings = paths.read_json(output_dir / "spectrograms" / "train" / "settings.json")
     drawn = {name: settings[name] for name in ("reduce", "db_range")}
-    answers = {
-        "uniform": np.full((len(windows), 6), 1 / 6),
-        "mean vote of the sample": np.tile(data.vote_shares(index).mean(axis=0), (len(windows), 1)),
-    }
     with tempfile.TemporaryDirectory() as temporary:
         images, windows = cache.load(cache.build(windows, real, temporary, "train", **drawn))
+        mean = data.vote_shares(index).mean(axis=0)
+        answers = {
+            "uniform": np.full((len(windows), 6), 1 / 6),
+            "mean vote of the sample": np.tile(mean, (len(windows), 1)),
+        }
         for name, notebook in MODELS.items():
             answers[name] = submission.predict(images, output_dir, name, notebook=notebook)
     shares = paths.read_json(output_dir / "blend.json")["shares"]

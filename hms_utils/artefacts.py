@@ -1,5 +1,7 @@
 """What is in a recording besides the brain: the patient's body, the amplifier, lost data."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hms_utils.constants import ELECTRODES, SFREQ
@@ -107,18 +109,50 @@ def _stretch(rng, n_samples, shortest, longest):
     return slice(start, start + length)
 
 
-def add_amplifier(rng, eeg):
+@dataclass(frozen=True)
+class Quirk:
+    """What is wrong with a patient's electrodes, as rows of the EEG.
+
+    Attributes
+    ----------
+    off : tuple of int
+        Electrodes without a signal.
+    same : tuple of (int, int)
+        Bridged electrodes: the first shows the second's signal.
+    swapped : tuple of (int, int)
+        Electrodes whose wires were mixed up.
+    """
+
+    off: tuple = ()
+    same: tuple = ()
+    swapped: tuple = ()
+
+
+def draw_quirk(rng):
+    """Draw a `Quirk`; most patients have none."""
+    draw, (first, second) = rng.random(), (int(n) for n in rng.permutation(len(ELECTRODES))[:2])
+    if draw < 0.03:
+        return Quirk(off=(first,))
+    if draw < 0.06:
+        return Quirk(same=((first, second),))
+    if draw < 0.07:
+        return Quirk(swapped=((ELECTRODES.index("T3"), ELECTRODES.index("T5")),))
+    return Quirk()
+
+
+def add_amplifier(rng, eeg, quirk):
     """Add what wires and amplifier do, in place, and limit to the amplifier's range.
 
     Reference noise that all electrodes share, mains at 60 Hz, pops of single
-    electrodes, electrodes that are off, bridged or swapped, and stretches
-    where the head box was not connected.
+    electrodes, the patient's quirk, and stretches where the head box was not
+    connected.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     eeg : ndarray of float32, shape (19, n_samples)
         Microvolts, changed.
+    quirk : Quirk
     """
     n_channels, n_samples = eeg.shape
     eeg += shaped_noise(rng, 1, n_samples, lambda f: 1 / f * (f > 0.1)) * rng.lognormal(3, 0.7)
@@ -128,13 +162,10 @@ def add_amplifier(rng, eeg):
         start, channel = rng.integers(0, n_samples), rng.integers(0, n_channels)
         decay = np.exp(-np.arange(n_samples - start) / (rng.uniform(0.05, 0.5) * SFREQ))
         eeg[channel, start:] += rng.choice([-1, 1]) * rng.lognormal(5.5, 1.2) * decay
-    if rng.random() < 0.03:
-        eeg[rng.integers(0, n_channels)] = 0  # off
-    if rng.random() < 0.03:
-        bridged, other = rng.permutation(n_channels)[:2]
+    eeg[list(quirk.off)] = 0
+    for bridged, other in quirk.same:
         eeg[bridged] = eeg[other]
-    if rng.random() < 0.01:
-        first, second = ELECTRODES.index("T3"), ELECTRODES.index("T5")
+    for first, second in quirk.swapped:
         eeg[[first, second]] = eeg[[second, first]]
     if rng.random() < 0.05:
         eeg[:, _stretch(rng, n_samples, 10, 60)] = 0

@@ -1,6 +1,7 @@
 """All label windows as images on disk, in parallel and restartable."""
 
 import hashlib
+import os
 import shutil
 import sys
 import time
@@ -17,8 +18,6 @@ from hms_utils.drawing import QUALITY, RECORD, VIEWS
 from hms_utils.spectrograms import DB_RANGE
 
 _JOB_WINDOWS = 100
-# The modules that say what is drawn.
-_CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
 
 
 def select_windows(metadata, *, max_patients=0, seed=0):
@@ -60,11 +59,12 @@ def build(
 ):
     """Draw the views of all windows into memory-mapped arrays.
 
-    Each file is read once. An interrupted call is continued by the next one,
-    recording by recording; a call with nothing to do returns at once.
+    Each file is read once, or once for every 100 windows. An interrupted call
+    is continued by the next one, recording by recording; a call with nothing to
+    do returns at once.
     Recordings whose files have changed are drawn again, all of them if the
-    windows, the settings or the code have. A recording that cannot be read is
-    left out and listed in ``problems.csv``, as are those with gaps.
+    windows, the settings or the code have, or if some had been left out. What
+    cannot be read is left out and listed in ``problems.csv``, as are gaps.
 
     Parameters
     ----------
@@ -101,11 +101,12 @@ def build(
     """
     if reduce not in (1, 2, 4, 8):
         raise ValueError(f"expected reduce to be 1, 2, 4 or 8, found {reduce}")
+    windows = windows.reset_index(drop=True)
     data_dir = Path(data_dir)
     folder = Path(output_dir) / "spectrograms" / split
     partial = folder.with_name(f".{split}.partial")
     settings = {
-        "code": paths.code_version(*_CODE),
+        "code": paths.code_version(*drawing.CODE),
         "reduce": reduce,
         "db_range": None if db_range is None else list(db_range),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
@@ -116,6 +117,7 @@ def build(
         if (records["stamp"] == stamps).all():
             _write_source(folder, data_dir)
             print(f"Images: {(~records['failed']).sum()} windows in {folder} are up to date")
+            _report_problems(folder)
             return folder
         # Some recordings have changed: what was drawn of the others stays,
         # unless rows were left out and the arrays are shorter than the windows.
@@ -131,9 +133,10 @@ def build(
     _draw_missing(partial, windows, stamps, data_dir, split, settings, n_jobs, scheduler)
     _finish(partial, windows)
     _write_source(partial, data_dir)
-    paths.write_json(partial / "settings.json", settings)
     _remove(folder)
     partial.rename(folder)
+    paths.write_json(folder / "settings.json", settings)
+    _report_problems(folder)
     return folder
 
 
@@ -219,6 +222,8 @@ def _write_source(folder, data_dir):
 
 def _remove(folder):
     if folder.exists():
+        # First, so that what an interruption leaves is not taken for whole.
+        (folder / "settings.json").unlink(missing_ok=True)
         shutil.rmtree(folder)
 
 
@@ -226,9 +231,11 @@ def _create(folder, n_windows, reduce):
     folder.mkdir(parents=True)
     height, width = (size // reduce for size in spectrograms.TILE_SHAPE)
     for view in VIEWS:
-        np.lib.format.open_memmap(
-            folder / f"{view}.npy", "w+", np.uint8, (n_windows, len(CHAINS), height, width)
-        )
+        path = folder / f"{view}.npy"
+        np.lib.format.open_memmap(path, "w+", np.uint8, (n_windows, len(CHAINS), height, width))
+        if hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a crash later
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     np.save(folder / "records.npy", np.zeros(n_windows, RECORD))
 
 
@@ -237,6 +244,7 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     arrays = {view: np.load(folder / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
     records = np.load(folder / "records.npy", mmap_mode="r+")
     missing = windows[records["stamp"] != stamps]
+    missing = missing[_seen(missing, records, stamps, data_dir, split)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
     jobs = []
     for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
@@ -248,7 +256,7 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     started, n_bytes = time.perf_counter(), 0
     with (
         drawing.workers(scheduler, n_jobs) as parallel,
-        tqdm(None, "Recordings", missing.eeg_id.nunique(), file=sys.stdout, mininterval=2) as bar,
+        tqdm(None, "Windows", len(missing), file=sys.stdout, mininterval=2) as bar,
     ):
         for numbers, images, found, size in parallel(jobs):
             for view, array in arrays.items():
@@ -256,7 +264,7 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
             records[numbers] = found
             records["stamp"][numbers] = stamps[numbers]
             n_bytes += size
-            bar.update(windows.eeg_id[numbers].nunique())
+            bar.update(len(numbers))
     for array in (*arrays.values(), records):
         array.flush()
     seconds = time.perf_counter() - started
@@ -265,6 +273,20 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
         f"Images: {len(windows)} windows of {windows.eeg_id.nunique()} recordings in "
         f"{seconds:.1f} s, {n_bytes / 1e6 / seconds:.1f} MB/s read; {skipped} skipped, drawn before"
     )
+
+
+def _seen(windows, records, stamps, data_dir, split):
+    """Return which windows' files are there, and record those of the others as failed."""
+    seen = []
+    for row, eeg_id, spectrogram_id in windows[["eeg_id", "spectrogram_id"]].itertuples(name=None):
+        files = drawing.source_files(data_dir, split, eeg_id, spectrogram_id)
+        absent = [path for path in files if not path.is_file()]
+        seen.append(not absent)
+        if absent:
+            records[row] = np.zeros((), RECORD)
+            records["failed"][row], records["stamp"][row] = True, stamps[row]
+            records["reason"][row] = f"{absent[0].parent.name}/{absent[0].name}: no such file"
+    return np.array(seen, bool)
 
 
 def _finish(folder, windows):
@@ -281,18 +303,25 @@ def _finish(folder, windows):
     quality = pd.DataFrame({name: records[name] for name in QUALITY})
     index = pd.concat([windows.reset_index(drop=True), quality], axis=1)[good]
     index.to_parquet(folder / "index.parquet", index=False)
-    problems = pd.concat([windows[["eeg_id", "spectrogram_id"]], quality], axis=1)
+    columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_id"]
+    problems = pd.concat([windows[columns], quality], axis=1)
     problems.insert(0, "status", np.where(good, "repaired", "failed"))
     problems["reason"] = records["reason"]
     gaps = (quality.nan_share > 0) | (quality.spectrogram_nan_share > 0)
     problems.loc[gaps & good, "reason"] = "missing values"
-    problems = problems[(problems.reason != "").to_numpy()]
-    problems.to_csv(folder / "problems.csv", index=False)
-    failed = problems[problems.status == "failed"].drop_duplicates("eeg_id")
-    repaired = problems[problems.status == "repaired"].eeg_id.nunique()
-    print(f"Recordings with gaps, repaired: {repaired}; failed: {len(failed)}")
-    for reason in failed.reason[:5]:
+    problems[problems.reason != ""].to_csv(folder / "problems.csv", index=False)
+
+
+def _report_problems(folder):
+    problems = pd.read_csv(folder / "problems.csv")
+    failed = problems[problems.status == "failed"]
+    repaired = problems[problems.status == "repaired"]
+    print(f"Windows with gaps, repaired: {len(repaired)}; failed: {len(failed)}")
+    reasons = failed.reason.unique()
+    for reason in reasons[:5]:
         print(f"  {reason}")
+    if len(reasons) > 5:
+        print(f"  and {len(reasons) - 5} more in {folder / 'problems.csv'}")
 
 
 def _keep_rows(path, rows):

@@ -12,6 +12,7 @@ import numpy as np
 from hms_utils import artefacts, experts, simulate
 from hms_utils.constants import EEG_SECONDS, LABEL_SECONDS, SFREQ, SPECTROGRAM_SECONDS
 
+_BACKGROUND_SHARES = (0.25, 0.45, 0.1, 0.2)  # of simulate.BACKGROUNDS
 MOST_RECORDINGS = 3  # EEGs of one spectrogram; 1.5 on average, as in reality
 _LEAD = 275  # seconds from the start of a long window to its EEG window
 # An EEG has this many label rows in the median and at most, and seldom few or
@@ -72,6 +73,39 @@ class Recording:
         return middle + offsets[0] - half, middle + offsets[-1] + half
 
 
+@dataclass(frozen=True)
+class Patient:
+    """What all courses of a patient share.
+
+    Attributes
+    ----------
+    age : float
+        Years; the alpha rhythm is slower in small children and in the old.
+    gain : float
+        Of all that the brain does; 1 is average, children have more.
+    background : str
+        One of `simulate.BACKGROUNDS`.
+    quirk : artefacts.Quirk
+        What is wrong with the electrodes.
+    """
+
+    age: float
+    gain: float
+    background: str
+    quirk: artefacts.Quirk
+
+
+def draw_patient(rng):
+    """Draw a `Patient`; most are old, as on intensive care units."""
+    age = float(rng.triangular(0, 65, 95))
+    return Patient(
+        age=age,
+        gain=rng.lognormal(0.3 if age < 15 else 0, 0.5),
+        background=str(rng.choice(simulate.BACKGROUNDS, p=_BACKGROUND_SHARES)),
+        quirk=artefacts.draw_quirk(rng),
+    )
+
+
 def plan(rng, split):
     """Draw the recordings of one course.
 
@@ -106,7 +140,7 @@ def _plan_recording(rng, start):
     contents, change = (experts.draw_content(rng, main, stratum),), n_rows
     if n_rows > 1 and rng.random() < 0.3:
         change = int(rng.integers(1, n_rows))
-        gaps[change - 1] += LABEL_SECONDS  # no label is for a moment of change
+        gaps[change - 1] += 2 * LABEL_SECONDS  # no label is for a moment of change
         main = main if rng.random() < 0.5 else experts.draw_main(rng, stratum)
         contents += (experts.draw_content(rng, main, stratum),)
     return Recording(stratum, start, np.r_[0, np.cumsum(gaps)], contents, change)
@@ -118,17 +152,14 @@ def n_spectrogram_rows(recordings):
     return (int(last) + SPECTROGRAM_SECONDS) // 2
 
 
-def simulate_course(rng, recordings, background, gain):
+def simulate_course(rng, recordings, patient):
     """Simulate the signal of a course.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     recordings : list of Recording
-    background : str
-        One of `simulate.BACKGROUNDS`.
-    gain : float
-        The patient's; 1 is average.
+    patient : Patient
 
     Returns
     -------
@@ -138,7 +169,7 @@ def simulate_course(rng, recordings, background, gain):
         second 1 and made of 4 s, and ends one second after.
     """
     n_samples = (2 * n_spectrogram_rows(recordings) + 2) * SFREQ
-    eeg = simulate.background(rng, n_samples, background)
+    eeg = simulate.background(rng, n_samples, patient.background, patient.age)
     level = simulate.visible_level(eeg)
     bounds = _bounds(recordings, n_samples / SFREQ)
     for recording, (earliest, latest) in zip(recordings, bounds, strict=True):
@@ -154,10 +185,10 @@ def simulate_course(rng, recordings, background, gain):
             _add_patterns(rng, part, content, origin, level)
             if content.is_background and rng.random() < _OBSCURED:
                 artefacts.obscure(rng, part)
-    eeg *= gain
+    eeg *= patient.gain
     ekg = artefacts.heartbeat(rng, n_samples)
     artefacts.add_body(rng, eeg, ekg)
-    artefacts.add_amplifier(rng, eeg)
+    artefacts.add_amplifier(rng, eeg, patient.quirk)
     return np.vstack([eeg, ekg]).T.round(2)
 
 

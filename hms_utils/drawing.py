@@ -19,7 +19,10 @@ from hms_utils.constants import (
 )
 from hms_utils.data import cut, read_eeg, read_spectrogram
 from hms_utils.montage import bipolar
+from hms_utils.paths import code_version
 
+# The modules that say what is drawn.
+CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
 # The 50 s around a label, its central 10 s at finer steps, ten minutes as given.
 VIEWS = ("eeg50", "eeg10", "kaggle600")
 EEG_SPANS = (EEG_SECONDS, LABEL_SECONDS)
@@ -55,7 +58,7 @@ def workers(scheduler, n_jobs):
     Yields
     ------
     joblib.Parallel
-        It returns results one by one, in order.
+        It returns results one by one, as they come.
 
     Raises
     ------
@@ -66,7 +69,7 @@ def workers(scheduler, n_jobs):
     """
     scheduler = scheduler or os.environ.get("DASK_SCHEDULER_ADDRESS")
     if not scheduler:
-        yield Parallel(n_jobs=n_jobs, return_as="generator")
+        yield Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         return
     try:
         from distributed import Client
@@ -79,7 +82,7 @@ def workers(scheduler, n_jobs):
         parallel_config("dask", client=client),
     ):
         print(f"Dask: {len(client.scheduler_info()['workers'])} workers at {scheduler}")
-        yield Parallel(return_as="generator")
+        yield Parallel(return_as="generator_unordered")
 
 
 def draw(data_dir, split, spectrogram_id, windows, settings):
@@ -97,7 +100,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
         scattered by joblib to one of a cluster's workers and lost with it; a
         list travels with the task.
     settings : dict
-        With ``reduce`` and ``db_range``, as `cache.build` takes them.
+        With ``reduce`` and ``db_range``, as `cache.build` takes them, and ``code``.
 
     Returns
     -------
@@ -105,10 +108,19 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
     images : dict of str to ndarray of uint8, shape (n_windows, 4, height, width)
         Each of `VIEWS`.
     records : ndarray of `RECORD`, shape (n_windows,)
-        Quality, or why a recording cannot be drawn: that stops no other.
+        Quality, or why a window cannot be drawn: that stops no other.
     n_bytes : int
         Size of the files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not seen here; `cache.build` asks only for those it sees.
+    RuntimeError
+        If a cluster's worker has another version of this package.
     """
+    if settings["code"] != code_version(*CODE):
+        raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
     shape = len(windows), len(CHAINS), *(size // reduce for size in spectrograms.TILE_SHAPE)
     images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
@@ -122,20 +134,25 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
                 n_bytes += path.stat().st_size
             eeg = read_eeg(eeg_path)
             n_bytes += eeg_path.stat().st_size
-            for row in rows:
-                _, _, near, far = windows[row]
+        except ValueError as error:
+            records["failed"][rows], records["reason"][rows] = True, str(error)
+            continue
+        for row in rows:
+            _, _, near, far = windows[row]
+            try:
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
                 long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
-                differences = bipolar(window)
-                pictures = [
-                    *spectrograms.eeg_images(differences, EEG_SPANS, db_range=db_range),
-                    spectrograms.spectrogram_image(long, db_range=db_range),
-                ]
-                for view, picture in zip(VIEWS, pictures, strict=True):
-                    images[view][row] = spectrograms.reduce_image(picture, reduce)
-                _judge(window, differences, long, records[row : row + 1])
-        except (OSError, ValueError) as error:
-            records["failed"][rows], records["reason"][rows] = True, str(error)
+            except ValueError as error:
+                records["failed"][row], records["reason"][row] = True, str(error)
+                continue
+            differences = bipolar(window)
+            pictures = [
+                *spectrograms.eeg_images(differences, EEG_SPANS, db_range=db_range),
+                spectrograms.spectrogram_image(long, db_range=db_range),
+            ]
+            for view, picture in zip(VIEWS, pictures, strict=True):
+                images[view][row] = spectrograms.reduce_image(picture, reduce)
+            _judge(window, differences, long, records[row : row + 1])
     return [number for number, *_ in windows], images, records, n_bytes
 
 
@@ -146,4 +163,4 @@ def _judge(eeg, differences, spectrogram, record):
     # NaN is unequal to itself, so a channel with gaps is not flat for that.
     record["flat_channels"] = (electrodes == electrodes[0]).all(axis=0).sum()
     record["clipped_share"] = (np.abs(differences) > spectrograms.CLIP).mean()
-    record["spectrogram_nan_share"] = np.isnan(spectrogram[:, 0]).mean()
+    record["spectrogram_nan_share"] = np.isnan(spectrogram).mean()

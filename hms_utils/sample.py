@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from hms_utils import artefacts, courses, experts, paths, simulate
+from hms_utils import artefacts, courses, experts, paths
 from hms_utils.constants import (
     CLASSES,
     EEG_COLUMNS,
@@ -23,7 +23,6 @@ from hms_utils.data import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.spectrograms import competition_spectrogram
 
 DEFAULT_PATIENTS = 144
-_BACKGROUND_SHARES = (0.25, 0.45, 0.1, 0.2)  # of simulate.BACKGROUNDS
 _TRUTH_COLUMNS = tuple(f"true_{name}" for name in VOTE_COLUMNS)
 
 
@@ -167,6 +166,7 @@ def _write_tables(folder, train, test):
     guess = pd.DataFrame({"eeg_id": tests.eeg_id, **dict.fromkeys(VOTE_COLUMNS, 1 / len(CLASSES))})
     guess.to_csv(folder / "sample_submission.csv", index=False)
     truth = pd.concat([rows.assign(split="train"), tests.assign(split="test")])
+    truth["label_id"] = truth.label_id.astype("Int64")
     truth = truth[["split", "eeg_id", "label_id", "case", *_TRUTH_COLUMNS]]
     truth.to_parquet(folder / "truth.parquet", index=False)
 
@@ -179,20 +179,19 @@ def _scrambled(number, bits):
 def _write_patient(folder, seed, number, split):
     """Write one patient's files and return their rows of the table."""
     rng = np.random.default_rng([seed, number])
-    gain = rng.lognormal(0, 0.5)
-    background = str(rng.choice(simulate.BACKGROUNDS, p=_BACKGROUND_SHARES))
+    patient = courses.draw_patient(rng)
     n_courses = 1 if split == "test" else rng.choice([1, 2], p=[0.7, 0.3])
     tables = [
-        _write_course(folder, rng, split, 2 * number + course, background, gain)
+        _write_course(folder, rng, split, 2 * number + course, patient)
         for course in range(n_courses)
     ]
-    return pd.concat(tables).assign(patient_id=_scrambled(number, 16))
+    return pd.concat(tables).assign(patient_id=_scrambled(number, 20))
 
 
-def _write_course(folder, rng, split, unit, background, gain):
+def _write_course(folder, rng, split, unit, patient):
     """Write one spectrogram and the EEGs cut from the same simulated course."""
     recordings = courses.plan(rng, split)
-    course = courses.simulate_course(rng, recordings, background, gain)
+    course = courses.simulate_course(rng, recordings, patient)
     # Published values have two decimals too: where power is low they are exactly zero.
     spectrogram = competition_spectrogram(course).round(2)
     artefacts.drop_rows(rng, spectrogram)

@@ -319,7 +319,7 @@ def per_class(votes, prediction):
 def fit_blend(votes, first, second):
     """Find the share of the first prediction with the lowest divergence.
 
-    Rows count by their number of votes, as in training.
+    Rows count by their number of votes.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ def random_onsets(rng, n_samples, interval, jitter):
     return (np.cumsum(gaps) * SFREQ).astype(int)
 
 
-def background(rng, n_samples, kind):
+def background(rng, n_samples, kind, age):
     """Simulate the activity that a pattern stands out from.
 
     Parameters
@@ -98,6 +98,8 @@ def background(rng, n_samples, kind):
     kind : {"alpha", "slow", "suppressed", "sleep"}
         Posterior alpha with eyes closed; theta and delta slowing; burst
         suppression; spindles, vertex waves and slow waves of sleep.
+    age : float
+        Of the patient, years; sets the speed of alpha.
 
     Returns
     -------
@@ -111,8 +113,9 @@ def background(rng, n_samples, kind):
     eeg = rng.uniform(12, 27) * mixing.T @ sources
     eeg += rng.uniform(0.5, 2) * rng.standard_normal(eeg.shape, dtype=np.float32)
     if kind == "alpha":
-        # Faster and larger in the young.
-        frequency, size = rng.uniform(8, 11), rng.uniform(10, 40)
+        # It reaches 8 Hz at three years and slows down after sixty.
+        typical = np.interp(age, [0, 3, 12, 60, 95], [4, 8, 10, 9.8, 8.3])
+        frequency, size = typical + rng.uniform(-0.7, 0.7), rng.uniform(10, 40)
         rhythm = shaped_noise(rng, 2, n_samples, band(frequency, 0.6))
         rhythm *= wander(rng, n_samples, 0.2, 1.2, 5) * size
         eeg += np.outer(field(-0.4, -0.9, 0.5), rhythm[0])
@@ -155,7 +158,8 @@ class Origin:
     x, y : float
         Focus of one-sided patterns; generalised ones take its distance from the front.
     frequency : float
-        Hz, of discharges and rhythms alike.
+        Hz, of rhythms; discharges come as often, or half as often if that is
+        more than 2.5 a second.
     seed : int
         Of the rhythm's irregularities.
     """
@@ -167,11 +171,11 @@ class Origin:
 
 
 def draw_origin(rng):
-    """Draw an `Origin`: either side, temporal, frontal, central or parietal, 0.6 to 2.5 Hz."""
+    """Draw an `Origin`: either side, temporal, frontal, central or parietal, 0.5 to 4 Hz."""
     return Origin(
         x=rng.choice([-1, 1]) * rng.uniform(0.4, 0.95),
         y=rng.uniform(-0.6, 0.8),
-        frequency=np.exp(rng.uniform(np.log(0.6), np.log(2.5))),
+        frequency=np.exp(rng.uniform(np.log(0.5), np.log(4))),
         seed=int(rng.integers(2**31)),
     )
 
@@ -198,8 +202,11 @@ def pattern(rng, name, n_samples, origin, clarity):
     if name == "Seizure":
         eeg = _seizure(rng, n_samples, origin)
     else:
-        cycles = _cycles(origin, n_samples, origin.frequency, 0.04 + 0.2 * (1 - clarity))
-        make = _discharges if name in ("LPD", "GPD") else _rhythmic_delta
+        make, frequency = _rhythmic_delta, origin.frequency
+        if name in ("LPD", "GPD"):
+            make = _discharges
+            frequency /= 2 if frequency > 2.5 else 1
+        cycles = _cycles(origin, n_samples, frequency, 0.04 + 0.2 * (1 - clarity))
         first, second = make(rng, cycles, origin)
         if name in ("LPD", "LRDA"):
             width = rng.uniform(0.35, 0.6)

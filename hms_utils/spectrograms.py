@@ -228,8 +228,16 @@ def eeg_images(differences, spans, *, db_range=DB_RANGE):
     Returns
     -------
     list of ndarray of uint8, shape (4, 128, 256)
+
+    Raises
+    ------
+    ValueError
+        If the window is shorter than a part.
     """
     signals = fill_gaps(differences)
+    if signals.shape[1] < max(spans) * SFREQ:
+        found = signals.shape[1] / SFREQ
+        raise ValueError(f"expected at least {max(spans):g} s of EEG, found {found:g} s")
     signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -CLIP, CLIP)
     steps = np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2
     centres = np.concatenate([steps * (seconds * SFREQ / N_FRAMES) for seconds in spans])
@@ -239,7 +247,7 @@ def eeg_images(differences, spans, *, db_range=DB_RANGE):
     window_energy = np.sum(signal.windows.hann(N_WINDOW, sym=False) ** 2)
     density = np.float32(1 / N_FFT / window_energy)
     # The floor keeps a dead difference from dragging the chain's mean down.
-    floor = 10 ** (DB_RANGE[0] / 10)
+    floor = 10 ** ((db_range or DB_RANGE)[0] / 10)
     logs = np.zeros((len(CHAINS), N_MELS, len(centres)), np.float32)
     for number, power in enumerate(_mel_powers(signals, centres, np.float32)):
         power *= density

@@ -50,6 +50,7 @@ def imagenet_file(tmp_path_factory):
 def no_data_elsewhere(monkeypatch, tmp_path_factory):
     """Keep what this machine may hold out of the search for data and weights."""
     monkeypatch.delenv("HMS_DATA_DIR", raising=False)
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras-home")))
     monkeypatch.setattr("hms_utils.paths.KAGGLE_INPUT", Path("/nonexistent/input"))
     monkeypatch.setattr("hms_utils.paths.KAGGLE_WORKING", Path("/nonexistent/working"))

@@ -118,6 +118,11 @@ def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, 
         patch.setattr(cache, "_write_source", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             cache.build(*arguments, reduce=8, n_jobs=1)
+        patch.undo()
+        patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
+        cache._create(tmp_path / "spectrograms" / "train", 1, 8)  # of an earlier run
+        with pytest.raises(KeyboardInterrupt):
+            cache.build(*arguments, reduce=8, n_jobs=1)
     images, index = cache.load(cache.build(*arguments, reduce=8, n_jobs=1))
     assert len(index) == len(images["eeg50"]) < len(windows)
 
@@ -150,8 +155,15 @@ def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path)
 
 
 _BUILD = """
-import sys
-from hms_utils import cache, data
+import functools, sys, time
+from hms_utils import cache, data, drawing
+
+@functools.wraps(drawing.draw)
+def slowly(*arguments, draw=drawing.draw):
+    time.sleep(0.3)  # so that there is something to interrupt
+    return draw(*arguments)
+
+drawing.draw = slowly
 windows = cache.select_windows(data.load_metadata(sys.argv[1], "train"))
 cache.build(windows, sys.argv[1], sys.argv[2], "train", n_jobs=int(sys.argv[3]),
             scheduler=sys.argv[4])
@@ -169,8 +181,11 @@ def image_bytes(output_dir):
 
 
 def drawn_so_far(output_dir):
-    records = output_dir / "spectrograms" / ".train.partial" / "records.npy"
-    return int((np.load(records)["stamp"] != b"").sum()) if records.is_file() else 0
+    try:
+        records = np.load(output_dir / "spectrograms" / ".train.partial" / "records.npy")
+    except (OSError, ValueError, EOFError):
+        return 0  # not begun, or being written
+    return int((records["stamp"] != b"").sum())
 
 
 def test_a_killed_build_is_resumed_to_the_same_bytes(sample_dir, tmp_path):
@@ -192,6 +207,7 @@ def test_a_killed_build_is_resumed_to_the_same_bytes(sample_dir, tmp_path):
 
 def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_dies(sample_dir, tmp_path):
     distributed = pytest.importorskip("distributed")
+    n_windows = len(cache.select_windows(data.load_metadata(sample_dir, "train")))
     here = start(sample_dir, tmp_path / "here", 1)
     assert here.wait(timeout=120) == 0
     with distributed.LocalCluster(
@@ -201,6 +217,7 @@ def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_dies(sample_dir, tm
         while not drawn_so_far(tmp_path / "there"):
             assert there.poll() is None, there.stderr.read()
             time.sleep(0.005)
+        assert drawn_so_far(tmp_path / "there") < n_windows
         os.kill(cluster.workers[0].process.process.pid, signal.SIGKILL)
         assert there.wait(timeout=120) == 0, there.stderr.read()
     assert image_bytes(tmp_path / "there") == image_bytes(tmp_path / "here")
@@ -278,12 +295,39 @@ def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path)
     assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
 
 
+def test_any_rows_in_any_order_keep_their_images(sample_dir, windows, tmp_path):
+    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=8))
+    order = [4, 1, 3]
+    some, index = cache.load(
+        cache.build(windows.loc[order], sample_dir, tmp_path / "b", "train", reduce=8)
+    )
+    assert index.label_id.tolist() == windows.label_id[order].tolist()
+    for view in cache.VIEWS:
+        np.testing.assert_array_equal(some[view], images[view][order])
+
+
+def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
+    metadata = data.load_metadata(sample_dir, "train")
+    rows = metadata[metadata.eeg_id == metadata.eeg_id.mode()[0]].copy()
+    rows.loc[rows.index[-1], "eeg_label_offset_seconds"] += 2
+    folder = cache.build(rows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    assert len(cache.load(folder)[1]) == len(rows) - 1
+    problems = pd.read_csv(folder / "problems.csv").query("status == 'failed'")
+    assert problems.eeg_label_offset_seconds.tolist() == [rows.eeg_label_offset_seconds.iloc[-1]]
+
+
+def test_a_worker_with_other_code_is_refused(sample_dir, windows, tmp_path, monkeypatch):
+    monkeypatch.setattr(drawing, "code_version", lambda *_: "other")
+    with pytest.raises(RuntimeError, match="another version of hms_utils"):
+        cache.build(windows, sample_dir, tmp_path, "train", n_jobs=1)
+
+
 def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):
     beyond = windows.assign(eeg_label_offset_seconds=4000.0)
     with pytest.raises(ValueError, match=rf"train_eegs/{windows.eeg_id[0]}.*expected 4050 s"):
         cache.build(beyond, sample_dir, tmp_path, "train", n_jobs=1)
     unknown = windows.assign(eeg_id=7)
-    with pytest.raises(ValueError, match=r"train_eegs/7\.parquet: expected a parquet file"):
+    with pytest.raises(ValueError, match=r"train_eegs/7\.parquet: no such file"):
         cache.build(unknown, sample_dir, tmp_path, "train", n_jobs=2)
     with pytest.raises(ValueError, match="reduce to be 1, 2, 4 or 8, found 3"):
         cache.build(windows, sample_dir, tmp_path, "train", reduce=3)

@@ -3,8 +3,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hms_utils import courses, experts, spectrograms
-from hms_utils.constants import EEG_SECONDS, SFREQ
+from benchmarks.sample import REAL_AMPLITUDES, amplitude_percentiles
+from hms_utils import artefacts, courses, experts, spectrograms
+from hms_utils.constants import EEG_SECONDS, LABEL_SECONDS, SFREQ
+
+PATIENT = courses.Patient(age=40.0, gain=1.0, background="alpha", quirk=artefacts.Quirk())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,8 @@ def test_labels_keep_away_from_the_moment_of_change(plans):
     changing = [r for plan in plans for r in plan if len(r.contents) > 1]
     assert len(changing) > 20
     for recording in changing:
-        assert recording.span(0)[1] < recording.span(1)[0]
+        # A pattern reaches half a label beyond its own.
+        assert recording.span(1)[0] - recording.span(0)[1] >= LABEL_SECONDS
         assert set(recording.content_of_row) == {0, 1}
 
 
@@ -57,7 +61,7 @@ def test_a_pattern_starts_and_stops_around_its_labels():
     within, outside = [], []
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        course = courses.simulate_course(rng, [recording], "alpha", 1.0)
+        course = courses.simulate_course(rng, [recording], PATIENT)
         spectrogram = spectrograms.competition_spectrogram(course)
         within.append(np.median(band_power(spectrogram, recording.span(0))))
         outside.append(np.median(band_power(spectrogram, (0, 60))))
@@ -69,7 +73,7 @@ def test_a_course_changes_between_its_contents():
     recording = courses.Recording("10+", 275, np.array([0, 4, 30, 34]), contents, 2)
     ratios = []
     for seed in range(6):
-        course = courses.simulate_course(np.random.default_rng(seed), [recording], "alpha", 1.0)
+        course = courses.simulate_course(np.random.default_rng(seed), [recording], PATIENT)
         spectrogram = spectrograms.competition_spectrogram(course)
         before, after = (np.median(band_power(spectrogram, recording.span(i))) for i in (0, 1))
         ratios.append(before / after)
@@ -78,7 +82,27 @@ def test_a_course_changes_between_its_contents():
 
 def test_course_is_as_long_as_its_spectrogram_needs(plans):
     plan = plans[0]
-    course = courses.simulate_course(np.random.default_rng(0), plan, "slow", 1.0)
+    course = courses.simulate_course(np.random.default_rng(0), plan, PATIENT)
     assert course.dtype == np.float32
     assert course.shape == ((2 * courses.n_spectrogram_rows(plan) + 2) * SFREQ, 20)
     assert len(spectrograms.competition_spectrogram(course)) == courses.n_spectrogram_rows(plan)
+
+
+def test_amplitudes_are_those_of_real_recordings():
+    rows = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        plan = courses.plan(rng, "test")
+        course = courses.simulate_course(rng, plan, courses.draw_patient(rng))
+        rows.append(amplitude_percentiles(course[276 * SFREQ : 326 * SFREQ]))
+    medians = np.median(rows, axis=0)
+    for (percentile, real), own in zip(REAL_AMPLITUDES.items(), medians, strict=True):
+        assert real / 1.5 < own < real * 1.5, percentile
+
+
+def test_most_patients_are_old_and_have_no_quirk():
+    patients = [courses.draw_patient(np.random.default_rng(seed)) for seed in range(400)]
+    ages = [patient.age for patient in patients]
+    assert 0 < min(ages) < 12
+    assert 50 < np.median(ages) < 65
+    assert np.mean([patient.quirk == artefacts.Quirk() for patient in patients]) > 0.85

@@ -133,6 +133,9 @@ def test_competition_spectrogram_equals_the_published_one(real_dir):
             correlations.append(np.corrcoef(*logs)[0, 1])
     assert len(correlations) == 20
     assert np.median(correlations) > 0.99
+    # In six of the ten the EEG is a second off its spectrogram: moved by it, all agree above
+    # 0.98. As they are, four rows of those six fall short of what the others show.
+    assert sum(each < 0.96 for each in correlations) == 4
     assert min(correlations) > 0.9
 
 

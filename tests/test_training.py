@@ -37,7 +37,7 @@ def fold():
     return np.arange(N_ROWS) // 2 % 2
 
 
-build = functools.partial(models.build_cnn, 2, (16, 32), filters=(8, 16), dropout=0.0)
+build = functools.partial(models.build_cnn, 2, (16, 32), filters=(8, 16), dropout=0.2)
 
 
 def predictions(oof):
