@@ -129,7 +129,8 @@ def montage(eeg, ax):
     eeg : ndarray of float32, shape (n_samples, 20)
         Microvolts.
     ax : matplotlib Axes
-        Traces are 150 µV apart; larger deflections are cut there.
+        Traces are 150 µV apart, or more if these are too large for that; what
+        is still larger is cut there.
 
     Returns
     -------
@@ -137,7 +138,10 @@ def montage(eeg, ax):
     """
     signals = bipolar(eeg)
     seconds = np.arange(signals.shape[1]) / SFREQ
-    ticks, spacing = [], 150.0
+    known = signals[np.isfinite(signals)]
+    large = 1.5 * np.percentile(np.abs(known), 95) if known.size else 0
+    ticks, spacing = [], next((step for step in (150, 300, 600, 1500) if step > large), 3000)
+    bar = spacing * 2 // 3
     for number, signal in enumerate(signals):
         # A gap of half a trace between the chains.
         level = -spacing * (number + 0.5 * (number // 4))
@@ -148,8 +152,8 @@ def montage(eeg, ax):
     ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=7)
     ax.set(xlabel="seconds", xlim=(seconds[0], seconds[-1]))
     ax.set_ylim(ticks[-1] - spacing, spacing)
-    ax.plot([seconds[-1] * 1.015] * 2, [-100, 0], color="black", clip_on=False, linewidth=1.5)
-    ax.text(seconds[-1] * 1.02, -50, "100 µV", rotation=90, va="center", fontsize=7)
+    ax.plot([seconds[-1] * 1.015] * 2, [-bar, 0], color="black", clip_on=False, linewidth=1.5)
+    ax.text(seconds[-1] * 1.02, -bar / 2, f"{bar} µV", rotation=90, va="center", fontsize=7)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     return ax.figure
 

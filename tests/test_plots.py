@@ -37,6 +37,14 @@ def test_class_shares_are_the_mean_votes(windows, axes):
     np.testing.assert_allclose(heights, expected, rtol=1e-5)
 
 
+def test_montage_of_large_waves_has_a_coarser_scale(axes):
+    rng = np.random.default_rng(0)
+    for size, bar in ((30, "100 µV"), (100, "200 µV"), (5000, "2000 µV")):
+        axes.clear()
+        plots.montage(rng.normal(0, size / 2, (2000, 20)).astype(np.float32), axes)
+        assert bar in [text.get_text() for text in axes.texts]
+
+
 def test_montage_names_its_traces_even_of_gaps(axes):
     eeg = np.random.default_rng(0).normal(0, 30, (2000, 20)).astype(np.float32)
     eeg[:, 0] = np.nan
