@@ -1,4 +1,4 @@
-"""Simulated courses: hours at the bedside in which patterns start, change and stop.
+"""Simulated courses: ten minutes and more at the bedside, in which patterns start, change and stop.
 
 A course is what one spectrogram file shows. The recordings, one EEG file each,
 are cut from it, so both are of the same signal.
@@ -15,9 +15,9 @@ from hms_utils.constants import EEG_SECONDS, LABEL_SECONDS, SFREQ, SPECTROGRAM_S
 _BACKGROUND_SHARES = (0.25, 0.45, 0.1, 0.2)  # of simulate.BACKGROUNDS
 MOST_RECORDINGS = 3  # EEGs of one spectrogram; 1.5 on average, as in reality
 _LEAD = 275  # seconds from the start of a long window to its EEG window
-# An EEG has this many label rows in the median and at most, and seldom few or
-# many by class and stratum, so that rows, not only EEGs, are spread over the
-# classes and numbers of votes as in the real table.
+# Label rows of an EEG: median, spread of the logarithm, most. The median differs
+# by class and stratum, so that rows, not only EEGs, are spread over the classes
+# and numbers of votes as in the real table.
 _MEDIAN_ROWS, _SPREAD_ROWS, _MOST_ROWS = 3, 1.15, 743
 _ROWS_BY_CLASS = {
     **{"Seizure": 0.8, "LPD": 1.1, "GPD": 1.6, "LRDA": 2.1, "GRDA": 1.9, "Other": 0.35},
