@@ -90,7 +90,7 @@ def read_files(windows, data_dir):
 def mel_figures(window):
     """Compare `mel_spectrogram` with the librosa loop and with its bare matrix products."""
     frame = pd.DataFrame(window, columns=list(EEG_COLUMNS))
-    to_bins, to_waves = spectrograms._windowed_dft()
+    to_bins, to_waves = spectrograms._windowed_dft(spectrograms.N_WINDOW)
     frames = np.random.default_rng(0).normal(size=(16, 257, spectrograms.N_WINDOW))
 
     def products():

@@ -1,7 +1,7 @@
 """How models trained on the sample alone do on real recordings.
 
     python -m hms_utils sample --patients 500 --out D
-    python -m hms_utils run --quick --data-dir D --output-dir O -p MAX_PATIENTS=0 -p REDUCE=2
+    python -m hms_utils run --quick --data-dir D --output-dir O -p MAX_PATIENTS=0 -p REDUCE=[2,2]
     python benchmarks/transfer.py --output-dir O --real FOLDER
 
 FOLDER is in the competition's layout, with a table `sources.csv` of eeg_id and
@@ -15,7 +15,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import cache, data, paths, scoring, submission
+from hms_utils import blending, cache, data, paths, scoring, submission
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 
 MODELS = {"cnn": "03_cnn_baseline", "efficientnet_b0": "04_efficientnet_b0"}
@@ -40,8 +40,7 @@ def main(output_dir, real):
         }
         for name, notebook in MODELS.items():
             answers[name] = submission.predict(images, output_dir, name, notebook=notebook)
-    shares = paths.read_json(output_dir / "blend.json")["shares"]
-    answers["blend"] = sum(share * answers[name] for name, share in shares.items())
+    answers["blend"] = blending.mix(answers, paths.read_json(output_dir / "blend.json")["models"])
 
     votes = windows[list(VOTE_COLUMNS)].to_numpy()
     sources = pd.read_csv(real / "sources.csv").set_index("eeg_id").source[windows.eeg_id]

@@ -55,7 +55,15 @@ def select_windows(metadata, *, max_patients=0, seed=0):
 
 
 def build(
-    windows, data_dir, output_dir, split, *, reduce=1, db_range=DB_RANGE, n_jobs=-1, scheduler=""
+    windows,
+    data_dir,
+    output_dir,
+    split,
+    *,
+    reduce=(1, 1),
+    db_range=DB_RANGE,
+    n_jobs=-1,
+    scheduler="",
 ):
     """Draw the views of all windows into memory-mapped arrays.
 
@@ -75,8 +83,8 @@ def build(
         ``spectrograms/<split>/<view>.npy``, ``index.parquet`` and
         ``problems.csv`` are written.
     split : {"train", "test"}
-    reduce : int
-        Shrink the tiles of 128 frequencies by 256 times by this factor.
+    reduce : tuple of int
+        By what to shrink the tiles' 128 frequencies and 256 times.
     db_range : tuple of float, or None
         As for `spectrograms.to_pixels`.
     n_jobs : int
@@ -93,21 +101,21 @@ def build(
     Raises
     ------
     ValueError
-        If `reduce` is none of 1, 2, 4 and 8, or no recording can be read.
+        If `reduce` is not two of 1, 2, 4 and 8, or no recording can be read.
     ModuleNotFoundError
         If a scheduler is named and Dask is not installed.
     OSError
         If the scheduler does not answer.
     """
-    if reduce not in (1, 2, 4, 8):
-        raise ValueError(f"expected reduce to be 1, 2, 4 or 8, found {reduce}")
+    if len(reduce) != 2 or set(reduce) - {1, 2, 4, 8}:
+        raise ValueError(f"expected reduce to be two of 1, 2, 4 and 8, found {reduce}")
     windows = windows.reset_index(drop=True)
     data_dir = Path(data_dir)
     folder = Path(output_dir) / "spectrograms" / split
     partial = folder.with_name(f".{split}.partial")
     settings = {
         "code": paths.code_version(*drawing.CODE),
-        "reduce": reduce,
+        "reduce": list(reduce),
         "db_range": None if db_range is None else list(db_range),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
@@ -229,7 +237,7 @@ def _remove(folder):
 
 def _create(folder, n_windows, reduce):
     folder.mkdir(parents=True)
-    height, width = (size // reduce for size in spectrograms.TILE_SHAPE)
+    height, width = spectrograms.reduced_shape(reduce)
     for view in VIEWS:
         path = folder / f"{view}.npy"
         np.lib.format.open_memmap(path, "w+", np.uint8, (n_windows, len(CHAINS), height, width))

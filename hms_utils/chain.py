@@ -20,17 +20,23 @@ NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
     *("04_efficientnet_b0", "05_comparison", "06_submission"),
 )
-_VIEWS = "eeg50 eeg10 kaggle600"
 # The notebooks' own values are quick; these are for the competition's data.
+_TRAINING = {
+    "VIEWS": "eeg50 eeg10 kaggle600",
+    "BATCH_SIZE": 32,
+    "WELL_LEARNING_RATE": 1e-4,
+    "AUGMENT": "swap reverse mask gain narrow",
+    "SET_ASIDE": 0.1,
+}
 FULL = {
-    "02_spectrograms": {"N_FOLDS": 5, "REDUCE": 1, "MAX_PATIENTS": 0},
-    "03_cnn_baseline": {"VIEWS": _VIEWS, "EPOCHS": 12, "BATCH_SIZE": 32, "LEARNING_RATE": 1e-3},
+    "02_spectrograms": {"N_FOLDS": 5, "REDUCE": [1, 1], "MAX_PATIENTS": 0},
+    "03_cnn_baseline": {**_TRAINING, "EPOCHS": 12, "WELL_EPOCHS": 5, "LEARNING_RATE": 1e-3},
     "04_efficientnet_b0": {
-        "VIEWS": _VIEWS,
+        **_TRAINING,
         "BACKBONE_WEIGHTS": "imagenet",
         "HEAD_EPOCHS": 3,
-        "EPOCHS": 5,
-        "BATCH_SIZE": 32,
+        "EPOCHS": 3,
+        "WELL_EPOCHS": 3,
     },
 }
 # What the chain itself passes.

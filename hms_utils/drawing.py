@@ -23,9 +23,10 @@ from hms_utils.paths import code_version
 
 # The modules that say what is drawn.
 CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
-# The 50 s around a label, its central 10 s at finer steps, ten minutes as given.
+# The 50 s around a label, its central 10 s in finer detail, ten minutes as given.
 VIEWS = ("eeg50", "eeg10", "kaggle600")
-EEG_SPANS = (EEG_SECONDS, LABEL_SECONDS)
+# Seconds and samples of a frame's window of the first two.
+EEG_VIEWS = ((EEG_SECONDS, spectrograms.N_WINDOW), (LABEL_SECONDS, spectrograms.ZOOM_WINDOW))
 QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
 SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
 # What is kept of each window besides its images while they are drawn.
@@ -122,7 +123,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
     if settings["code"] != code_version(*CODE):
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
-    shape = len(windows), len(CHAINS), *(size // reduce for size in spectrograms.TILE_SHAPE)
+    shape = len(windows), len(CHAINS), *spectrograms.reduced_shape(reduce)
     images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
     records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
     for eeg_id, group in groupby(range(len(windows)), key=lambda number: windows[number][1]):
@@ -147,7 +148,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
                 continue
             differences = bipolar(window)
             pictures = [
-                *spectrograms.eeg_images(differences, EEG_SPANS, db_range=db_range),
+                *spectrograms.eeg_images(differences, EEG_VIEWS, db_range=db_range),
                 spectrograms.spectrogram_image(long, db_range=db_range),
             ]
             for view, picture in zip(VIEWS, pictures, strict=True):

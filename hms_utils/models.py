@@ -19,16 +19,18 @@ WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}
 _WEIGHTS_MD5 = "50bc09e76180e00e4465e1a485ddc09d"
 _ANSWER_SECONDS = 5  # how long to wait for the network before going on without
 _DOWNLOAD_SECONDS = 60  # for the 16 MB
+# The last of EfficientNet's seven blocks, and what follows them, for fine-tuning.
+TOP_LAYERS = ("block6", "block7", "top", "logits")
 _IMAGENET_VARIANCE = (0.229, 0.224, 0.225)
 
 
-def build_cnn(n_views, tile_shape, *, filters=(32, 64, 96, 128), dropout=0.3):
+def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):
     """Build the basic CNN.
 
-    Every chain of every view is a channel, so the same place in the image is
-    the same frequency and time everywhere, and left and right stay apart
-    through global pooling. Each block is convolution, batch normalisation, ReLU
-    and pooling.
+    Each view has its own stack, as the same place in two of them is another time.
+    Within a view every chain is a channel, so the same place is the same frequency
+    and time in all of them, and left and right stay apart through global pooling.
+    Each block is convolution, batch normalisation, ReLU and pooling.
 
     Parameters
     ----------
@@ -46,16 +48,18 @@ def build_cnn(n_views, tile_shape, *, filters=(32, 64, 96, 128), dropout=0.3):
         probabilities.
     """
     images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
-    x = layers.Rescaling(1 / 127.5, offset=-1)(images)
-    x = layers.Permute((3, 4, 1, 2))(x)
-    x = layers.Reshape((*tile_shape, n_views * len(CHAINS)))(x)
-    for count in filters:
-        x = layers.Conv2D(count, 3, padding="same", use_bias=False)(x)
-        # Small data sets have too few steps for the default momentum of 0.99.
-        x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.ReLU()(x)
-        x = layers.MaxPooling2D(2)(x)
-    x = layers.GlobalAveragePooling2D(name="features")(x)
+    scaled = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    pooled = []
+    for view in range(n_views):
+        x = layers.Permute((2, 3, 1))(scaled[:, view])
+        for count in filters:
+            x = layers.Conv2D(count, 3, padding="same", use_bias=False)(x)
+            # Small data sets have too few steps for the default momentum of 0.99.
+            x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
+            x = layers.ReLU()(x)
+            x = layers.MaxPooling2D(2)(x)
+        pooled.append(layers.GlobalAveragePooling2D()(x))
+    x = layers.Identity(name="features")(keras.ops.concatenate(pooled, axis=-1))
     return keras.Model(images, _head(x, dropout), name="cnn")
 
 

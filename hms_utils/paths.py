@@ -150,11 +150,11 @@ def replacing(path):
     Yields
     ------
     Path
-        A temporary file of the same folder and suffix, which becomes `path` if
+        A temporary file of the same folder and suffixes, which becomes `path` if
         the block ends without an error and is removed otherwise.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         temporary.replace(path)

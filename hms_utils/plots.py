@@ -195,8 +195,34 @@ def tiles(image, axes, *, seconds, label=""):
     return axes[0].figure
 
 
+def augmentations(examples, axes):
+    """Draw the left temporal chain of an image's first view as augmentation changes it.
+
+    Parameters
+    ----------
+    examples : dict of str to ndarray of uint8, shape (n_views, 4, height, width)
+        As `inputs.examples` returns them.
+    axes : array of matplotlib Axes, shape (2, n_examples)
+        Above the left temporal chain, below the right one.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    for column, (name, image) in enumerate(examples.items()):
+        for row, chain in enumerate(("LL", "RL")):
+            ax = axes[row, column]
+            tile = image[0, list(CHAINS).index(chain)]
+            ax.imshow(tile, "magma", vmin=0, vmax=255, origin="lower", aspect="auto")
+            ax.set(xticks=[], yticks=[])
+            axes[row, 0].set_ylabel(f"{chain}\nfrequency", fontsize=8)
+        axes[0, column].set_title(name, fontsize=9)
+        axes[1, column].set_xlabel("time", fontsize=8)
+    return axes[0, 0].figure
+
+
 def learning_curves(history, ax):
-    """Draw the divergence over the epochs, each fold and their mean.
+    """Draw the divergence over the epochs of all stages, each fold and their mean.
 
     Parameters
     ----------
@@ -208,12 +234,23 @@ def learning_curves(history, ax):
     -------
     matplotlib Figure
     """
-    lines = {"loss": ("training rows", "#7F7F7F"), "val_loss": ("held-out rows", COLOURS[1])}
+    history = history.assign(epoch=history.groupby("fold").cumcount() + 1)
+    lines = {
+        "loss": ("training rows", "#7F7F7F"),
+        "val_loss": ("held-out rows", COLOURS[1]),
+        "val_well": (f"held-out rows, >= {WELL_VOTED} votes", COLOURS[0]),
+    }
     for column, (label, colour) in lines.items():
+        values = history[column].astype(float)
         for _, fold in history.groupby("fold"):
-            ax.plot(fold.epoch, fold[column], color=colour, alpha=0.3, linewidth=1)
-        mean = history.groupby("epoch")[column].mean()
+            ax.plot(fold.epoch, values[fold.index], color=colour, alpha=0.3, linewidth=1)
+        mean = values.groupby(history.epoch).mean()
         ax.plot(mean.index, mean, color=colour, label=label, linewidth=2.5)
+    ends = history[history.fold == history.fold.min()].groupby("stage", sort=False).epoch.max()
+    for name, end in ends.items():
+        ax.axvline(end + 0.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
+        ax.text(end + 0.4, 0.98, name, transform=ax.get_xaxis_transform(), rotation=90,
+                ha="right", va="top", fontsize=7, color="#555555")  # fmt: skip
     ax.set(xlabel="epoch", ylabel="KL divergence")
     ax.legend(frameon=False)
     return ax.figure

@@ -19,6 +19,7 @@ from hms_utils.montage import bipolar, bridge_gaps, fill_gaps
 
 N_FFT = 1024
 N_WINDOW = 128  # samples of the public recipe's Hann window
+ZOOM_WINDOW = 400  # of the 10 s view: 2 s tell 1 Hz from 1.5, and a rhythm by its harmonics
 N_MELS = 128
 F_MAX = 20.0  # Hz; the top of every image
 N_FRAMES = 256  # columns of an image
@@ -61,37 +62,37 @@ def _mel_pairs():
 
 
 @lru_cache
-def _windowed_dft():
-    """Return the Hann window times cosines and sines, as factors (206, r) and (r, 128).
+def _windowed_dft(n_window):
+    """Return the Hann window times cosines and sines, as factors (206, r) and (r, n_window).
 
-    Only 128 of the 1,024 samples of a frame are not zero and only 103 of the
-    513 bins lie below 20 Hz, so the transform is a matrix of 206 by 128; and
+    Only 128 (or 400) of the 1,024 samples of a frame are not zero and only 103 of
+    the 513 bins lie below 20 Hz, so the transform is a matrix of 206 by 128; and
     128 samples hold few independent waves below 20 Hz, so its rank is low.
     """
     n_bins = _mel_filters().shape[1]
-    samples = np.arange(N_WINDOW) + (N_FFT - N_WINDOW) // 2
+    samples = np.arange(n_window) + (N_FFT - n_window) // 2
     angles = 2 * np.pi * np.outer(np.arange(n_bins), samples) / N_FFT
-    window = signal.windows.hann(N_WINDOW, sym=False)
+    window = signal.windows.hann(n_window, sym=False)
     transform = np.vstack([np.cos(angles), np.sin(angles)]) * window
     left, size, right = np.linalg.svd(transform, full_matrices=False)
     rank = np.sum(size > 1e-8 * size[0])
     return (left[:, :rank] * size[:rank]).astype(np.float32), right[:rank]
 
 
-def _mel_powers(signals, centres, precision):
+def _mel_powers(signals, centres, n_window, precision):
     """Yield each channel's mel power (128, n_frames) around the samples `centres`.
 
     Channel by channel everything fits the processor's cache. What lies above
     20 Hz cancels in the first product, and mains can be a thousand times what
     is left: `precision`, a dtype, is that product's.
     """
-    to_bins, to_waves = _windowed_dft()
+    to_bins, to_waves = _windowed_dft(n_window)
     to_waves = to_waves.astype(precision)
     first, weight, next_weight = _mel_pairs()
     n_channels, n_samples = signals.shape
-    padded = np.zeros((n_channels, n_samples + N_WINDOW), precision)
-    padded[:, N_WINDOW // 2 : -N_WINDOW // 2] = signals
-    for windows in sliding_window_view(padded, N_WINDOW, axis=1):
+    padded = np.zeros((n_channels, n_samples + n_window), precision)
+    padded[:, n_window // 2 : -n_window // 2] = signals
+    for windows in sliding_window_view(padded, n_window, axis=1):
         transform = to_bins @ (to_waves @ windows[centres].T).astype(np.float32, copy=False)
         np.square(transform, out=transform)
         power, imaginary = np.split(transform, 2)
@@ -134,7 +135,7 @@ def mel_spectrogram(eeg):
         raise ValueError(f"expected at least {N_FRAMES} samples of EEG, found {signals.shape[1]}")
     centres = np.arange(N_FRAMES + 1) * (signals.shape[1] // N_FRAMES)
     logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
-    for number, power in enumerate(_mel_powers(signals, centres, np.float64)):
+    for number, power in enumerate(_mel_powers(signals, centres, N_WINDOW, np.float64)):
         largest = max(power.max(), 1e-10)
         np.maximum(power, max(1e-10, 1e-8 * largest), out=power)  # 80 dB below
         power /= largest
@@ -190,7 +191,7 @@ def competition_spectrogram(eeg):
     return chains.transpose(1, 0, 2).reshape(-1, len(SPECTROGRAM_COLUMNS))
 
 
-def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
+def eeg_image(eeg, *, seconds=EEG_SECONDS, n_window=N_WINDOW, db_range=DB_RANGE):
     """Draw the middle of a window of EEG.
 
     As `mel_spectrogram`, but with power in absolute units instead of below each
@@ -201,7 +202,10 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
     eeg : array-like of float32, shape (n_samples, 20)
         Microvolts, columns as in the file; NaN allowed.
     seconds : float
-        How much of the window to draw; what is beside it is used for the edges.
+        How much of the EEG to draw; what is beside it is used for the edges.
+    n_window : int
+        Samples of each frame's Hann window: short ones show when, long ones at
+        what frequency.
     db_range : tuple of float, or None
         As for `to_pixels`.
 
@@ -210,18 +214,18 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, db_range=DB_RANGE):
     ndarray of uint8, shape (4, 128, 256)
         Chain, frequency from 0 to 20 Hz, time.
     """
-    return eeg_images(bipolar(eeg), (seconds,), db_range=db_range)[0]
+    return eeg_images(bipolar(eeg), [(seconds, n_window)], db_range=db_range)[0]
 
 
-def eeg_images(differences, spans, *, db_range=DB_RANGE):
-    """Draw several middle parts of one window of EEG at once.
+def eeg_images(differences, views, *, db_range=DB_RANGE):
+    """Draw several middle parts of one window of EEG.
 
     Parameters
     ----------
     differences : ndarray of float32, shape (16, n_samples)
         As `montage.bipolar` returns them.
-    spans : sequence of float
-        Seconds of each part, as for `eeg_image`.
+    views : sequence of (float, int)
+        ``seconds`` and ``n_window`` of each, as for `eeg_image`.
     db_range : tuple of float, or None
         As for `to_pixels`.
 
@@ -235,26 +239,28 @@ def eeg_images(differences, spans, *, db_range=DB_RANGE):
         If the window is shorter than a part.
     """
     signals = fill_gaps(differences)
-    if signals.shape[1] < max(spans) * SFREQ:
+    longest = max(seconds for seconds, _ in views)
+    if signals.shape[1] < longest * SFREQ:
         found = signals.shape[1] / SFREQ
-        raise ValueError(f"expected at least {max(spans):g} s of EEG, found {found:g} s")
+        raise ValueError(f"expected at least {longest:g} s of EEG, found {found:g} s")
     signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -CLIP, CLIP)
     steps = np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2
-    centres = np.concatenate([steps * (seconds * SFREQ / N_FRAMES) for seconds in spans])
-    centres = (signals.shape[1] / 2 + centres).astype(int)
-    # A mel filter has unit area over Hz but sums over bins; the window's energy
-    # and the sampling rate make it a density like the competition's.
-    window_energy = np.sum(signal.windows.hann(N_WINDOW, sym=False) ** 2)
-    density = np.float32(1 / N_FFT / window_energy)
     # The floor keeps a dead difference from dragging the chain's mean down.
     floor = 10 ** ((db_range or DB_RANGE)[0] / 10)
-    logs = np.zeros((len(CHAINS), N_MELS, len(centres)), np.float32)
-    for number, power in enumerate(_mel_powers(signals, centres, np.float32)):
-        power *= density
-        np.maximum(power, floor, out=power)
-        logs[number // _DIFFERENCES] += np.log(power, out=power)
-    logs *= _LOG_TO_DB / _DIFFERENCES
-    return [to_pixels(part, db_range) for part in np.split(logs, len(spans), axis=2)]
+    images = []
+    for seconds, n_window in views:
+        centres = (signals.shape[1] / 2 + steps * (seconds * SFREQ / N_FRAMES)).astype(int)
+        # A mel filter has unit area over Hz but sums over bins; the window's energy
+        # and the sampling rate make it a density like the competition's.
+        window_energy = np.sum(signal.windows.hann(n_window, sym=False) ** 2)
+        density = np.float32(1 / N_FFT / window_energy)
+        logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
+        for number, power in enumerate(_mel_powers(signals, centres, n_window, np.float32)):
+            power *= density
+            np.maximum(power, floor, out=power)
+            logs[number // _DIFFERENCES] += np.log(power, out=power)
+        images.append(to_pixels(logs * (_LOG_TO_DB / _DIFFERENCES), db_range))
+    return images
 
 
 @lru_cache
@@ -314,10 +320,16 @@ def to_pixels(decibel, db_range=DB_RANGE):
     return np.rint(np.minimum(np.fmax(pixels, 0), 255)).astype(np.uint8)
 
 
-def reduce_image(image, factor):
-    """Shrink the last two axes of a uint8 image by a whole factor, by block means."""
-    if factor == 1:
+def reduced_shape(factors):
+    """Return the height and width of a tile that `reduce_image` has shrunk."""
+    return TILE_SHAPE[0] // factors[0], TILE_SHAPE[1] // factors[1]
+
+
+def reduce_image(image, factors):
+    """Shrink the last two axes of a uint8 image by whole factors, by block means."""
+    if max(factors) == 1:
         return image
     *rest, height, width = image.shape
-    blocks = image.reshape(*rest, height // factor, factor, width // factor, factor)
+    rows, columns = factors
+    blocks = image.reshape(*rest, height // rows, rows, width // columns, columns)
     return np.rint(blocks.mean(axis=(-3, -1), dtype=np.float32)).astype(np.uint8)

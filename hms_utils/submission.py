@@ -45,7 +45,7 @@ def require_models(output_dir, name, fingerprint, *, notebook):
 
 
 def predict(images, output_dir, name, *, notebook, batch_size=32):
-    """Average the predictions of every fold's model.
+    """Average the predictions of every fold's model for each image and its mirror images.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
     ValueError
         If the images have another shape than those that the model was trained on.
     """
+    from hms_utils import fitting
     from hms_utils.backend import keras
-    from hms_utils.inputs import make_dataset
 
     folder = Path(output_dir) / "models" / name
     paths.require(folder / "fold0.keras", notebook)
@@ -86,12 +86,11 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
             f"{files[0]}: expected images of shape {model.input_shape[1:]}, found {shape}; "
             f"run notebooks/{notebook}.ipynb again"
         )
-    dataset = make_dataset(images, range(len(images[0])), batch_size=batch_size)
     total = np.zeros((len(images[0]), len(VOTE_COLUMNS)))
     for file in files:
         # Loading weights alone spares compiling the same network again.
         model.load_weights(file)
-        total += model.predict(dataset, verbose=0)
+        total += fitting.predict(model, images, range(len(total)), batch_size=batch_size)
     return total / total.sum(axis=1, keepdims=True)
 
 

@@ -38,7 +38,7 @@ def test_select_windows_draws_patients(sample_dir):
 
 
 def test_build_draws_each_window(sample_dir, windows, tmp_path):
-    folder = cache.build(windows, sample_dir, tmp_path, "train", reduce=2, n_jobs=2)
+    folder = cache.build(windows, sample_dir, tmp_path, "train", reduce=(2, 2), n_jobs=2)
     images, index = cache.load(folder)
     pd.testing.assert_frame_equal(index[windows.columns], windows)
     assert tuple(images) == cache.VIEWS
@@ -51,11 +51,11 @@ def test_build_draws_each_window(sample_dir, windows, tmp_path):
         given = data.read_spectrogram(path)[start : start + 300]
         expected = {
             "eeg50": spectrograms.eeg_image(window),
-            "eeg10": spectrograms.eeg_image(window, seconds=10),
+            "eeg10": spectrograms.eeg_image(window, seconds=10, n_window=400),
             "kaggle600": spectrograms.spectrogram_image(given),
         }
         for view, image in expected.items():
-            reduced = spectrograms.reduce_image(image, 2)
+            reduced = spectrograms.reduce_image(image, (2, 2))
             np.testing.assert_array_equal(images[view][number], reduced)
         assert index.nan_share[number] == np.isnan(window[:, :19]).mean(dtype=np.float32)
         assert index.spectrogram_nan_share[number] == np.isnan(given).mean(dtype=np.float32)
@@ -84,7 +84,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     windows = cache.select_windows(data.load_metadata(sample_dir, "train"))
     short, truncated, silent = damaged(sample_dir, windows, tmp_path / "data")
     arguments = windows, tmp_path / "data", tmp_path, "train"
-    images, index = cache.load(folder := cache.build(*arguments, reduce=8, n_jobs=2))
+    images, index = cache.load(folder := cache.build(*arguments, reduce=(8, 8), n_jobs=2))
     assert set(windows.eeg_id) - set(index.eeg_id) == {short, truncated}
     assert all(len(view) == len(index) for view in images.values())
     problems = pd.read_csv(folder / "problems.csv").drop_duplicates("eeg_id").set_index("eeg_id")
@@ -96,17 +96,17 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     assert quiet.nan_share == np.float32(18 / 19)
     assert quiet.flat_channels == 1
     # The order of a file's columns does not matter, and who was left out moved nobody.
-    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=8))
+    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=(8, 8)))
     for view in cache.VIEWS:
         for eeg_id in set(index.eeg_id) - {silent}:
             ours, theirs = index.eeg_id == eeg_id, windows.eeg_id == eeg_id
             np.testing.assert_array_equal(images[view][ours], whole[view][theirs])
-    cache.build(*arguments, reduce=8)
+    cache.build(*arguments, reduce=(8, 8))
     assert "up to date" in capsys.readouterr().out
     # A file that has been mended is drawn.
     name = f"train_eegs/{truncated}.parquet"
     shutil.copy(sample_dir / name, tmp_path / "data" / name)
-    _, index = cache.load(cache.build(*arguments, reduce=8))
+    _, index = cache.load(cache.build(*arguments, reduce=(8, 8)))
     assert set(windows.eeg_id) - set(index.eeg_id) == {short}
 
 
@@ -117,13 +117,13 @@ def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_write_source", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            cache.build(*arguments, reduce=8, n_jobs=1)
+            cache.build(*arguments, reduce=(8, 8), n_jobs=1)
         patch.undo()
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
         cache._create(tmp_path / "spectrograms" / "train", 1, 8)  # of an earlier run
         with pytest.raises(KeyboardInterrupt):
-            cache.build(*arguments, reduce=8, n_jobs=1)
-    images, index = cache.load(cache.build(*arguments, reduce=8, n_jobs=1))
+            cache.build(*arguments, reduce=(8, 8), n_jobs=1)
+    images, index = cache.load(cache.build(*arguments, reduce=(8, 8), n_jobs=1))
     assert len(index) == len(images["eeg50"]) < len(windows)
 
 
@@ -132,7 +132,7 @@ def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, 
     spectrogram_id = windows.spectrogram_id[0]
     path = tmp_path / "data" / "train_spectrograms" / f"{spectrogram_id}.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["LL_4.1"]), path)
-    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=8, n_jobs=1)
+    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=(8, 8), n_jobs=1)
     problems = pd.read_csv(folder / "problems.csv")
     reasons = problems[problems.spectrogram_id == spectrogram_id].reason.unique()
     expected = f"train_spectrograms/{spectrogram_id}.parquet: expected 401 columns, missing"
@@ -236,19 +236,19 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
 ):
     copy = tmp_path / "data"
     shutil.copytree(sample_dir, copy)
-    cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
+    cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
     with monkeypatch.context() as patch:
         patch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn again"))
-        cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
+        cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
         assert "up to date" in capsys.readouterr().out
     drawn = []
     draw = drawing.draw
     monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
     path = copy / "train_eegs" / f"{windows.eeg_id[0]}.parquet"
     path.touch()
-    cache.build(windows, copy, tmp_path, "train", reduce=4, n_jobs=1)
+    cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
     assert drawn == [windows.spectrogram_id[0]]
-    cache.build(windows, copy, tmp_path, "train", reduce=8, n_jobs=1)
+    cache.build(windows, copy, tmp_path, "train", reduce=(8, 8), n_jobs=1)
     assert len(drawn) == 1 + windows.spectrogram_id.nunique()
 
 
@@ -264,42 +264,44 @@ def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(drawing, "draw", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=4, n_jobs=1)
+            cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(4, 4), n_jobs=1)
     with pytest.raises(FileNotFoundError, match="02_spectrograms"):
         cache.load(tmp_path / "a" / "spectrograms" / "train")
     first = list(drawn)
     monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
-    resumed = cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=4, n_jobs=1)
+    resumed = cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(4, 4), n_jobs=1)
     assert sorted(drawn) == sorted(windows.spectrogram_id.unique())
     assert drawn[:2] == first
-    whole = cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=4, n_jobs=1)
+    whole = cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=(4, 4), n_jobs=1)
     for view in cache.VIEWS:
         assert (resumed / f"{view}.npy").read_bytes() == (whole / f"{view}.npy").read_bytes()
 
 
 def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path, monkeypatch):
-    cache.build(windows[:2], sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    cache.build(windows[:2], sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            cache.build(windows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
-    _, index = cache.load(cache.build(windows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1))
+            cache.build(windows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    _, index = cache.load(
+        cache.build(windows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    )
     assert len(index) == len(windows)
 
 
 def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path):
-    folder = cache.build(windows[:1], sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    folder = cache.build(windows[:1], sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
     (tmp_path / "moved").symlink_to(sample_dir)
-    cache.build(windows[:1], tmp_path / "moved", tmp_path, "train", reduce=8, n_jobs=1)
+    cache.build(windows[:1], tmp_path / "moved", tmp_path, "train", reduce=(8, 8), n_jobs=1)
     source = paths.read_json(folder / "source.json")
     assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
 
 
 def test_any_rows_in_any_order_keep_their_images(sample_dir, windows, tmp_path):
-    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=8))
+    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(8, 8)))
     order = [4, 1, 3]
     some, index = cache.load(
-        cache.build(windows.loc[order], sample_dir, tmp_path / "b", "train", reduce=8)
+        cache.build(windows.loc[order], sample_dir, tmp_path / "b", "train", reduce=(8, 8))
     )
     assert index.label_id.tolist() == windows.label_id[order].tolist()
     for view in cache.VIEWS:
@@ -310,7 +312,7 @@ def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
     metadata = data.load_metadata(sample_dir, "train")
     rows = metadata[metadata.eeg_id == metadata.eeg_id.mode()[0]].copy()
     rows.loc[rows.index[-1], "eeg_label_offset_seconds"] += 2
-    folder = cache.build(rows, sample_dir, tmp_path, "train", reduce=8, n_jobs=1)
+    folder = cache.build(rows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
     assert len(cache.load(folder)[1]) == len(rows) - 1
     problems = pd.read_csv(folder / "problems.csv").query("status == 'failed'")
     assert problems.eeg_label_offset_seconds.tolist() == [rows.eeg_label_offset_seconds.iloc[-1]]
@@ -329,8 +331,8 @@ def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):
     unknown = windows.assign(eeg_id=7)
     with pytest.raises(ValueError, match=r"train_eegs/7\.parquet: no such file"):
         cache.build(unknown, sample_dir, tmp_path, "train", n_jobs=2)
-    with pytest.raises(ValueError, match="reduce to be 1, 2, 4 or 8, found 3"):
-        cache.build(windows, sample_dir, tmp_path, "train", reduce=3)
+    with pytest.raises(ValueError, match="reduce to be two of 1, 2, 4 and 8, found"):
+        cache.build(windows, sample_dir, tmp_path, "train", reduce=(3, 3))
     assert not (tmp_path / "spectrograms" / "train").exists()
 
 

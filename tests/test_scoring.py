@@ -202,15 +202,3 @@ def test_per_class():
     assert table.rows.tolist() == [2, 1, 0, 0, 0, 0]
     assert table.kl["Seizure"] == pytest.approx(math.log(6))
     assert np.isnan(table.kl["GPD"])
-
-
-def test_blend_finds_the_better_share_and_is_judged_out_of_fold():
-    votes, noise = random_rows(400)
-    truth = votes / votes.sum(axis=1, keepdims=True) * 0.9 + 0.1 / 6
-    assert scoring.fit_blend(votes, truth, noise) > 0.9
-    assert scoring.fit_blend(votes, noise, truth) < 0.1
-    folds = np.arange(400) % 2
-    blend = scoring.blend_out_of_fold(votes, truth, noise, folds)
-    first = folds == 0
-    share = scoring.fit_blend(votes[~first], truth[~first], noise[~first])
-    np.testing.assert_allclose(blend[first], share * truth[first] + (1 - share) * noise[first])

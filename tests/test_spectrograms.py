@@ -179,5 +179,6 @@ def test_to_pixels_covers_the_range():
 
 def test_reduce_image_takes_block_means():
     image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
-    np.testing.assert_array_equal(spectrograms.reduce_image(image, 2), [[[2, 4], [10, 12]]])
-    assert spectrograms.reduce_image(image, 1) is image
+    np.testing.assert_array_equal(spectrograms.reduce_image(image, (2, 2)), [[[2, 4], [10, 12]]])
+    np.testing.assert_array_equal(spectrograms.reduce_image(image, (4, 1)), [[[6, 7, 8, 9]]])
+    assert spectrograms.reduce_image(image, (1, 1)) is image

@@ -1,0 +1,121 @@
+"""Calibrate models and mix them."""
+
+import numpy as np
+from scipy import optimize
+
+from hms_utils.constants import WELL_VOTED
+from hms_utils.scoring import EPSILON, kl_divergence
+
+_TEMPERATURES = (0.25, 4.0)
+
+
+def temper(prediction, temperature):
+    """Flatten probabilities (temperature above 1) or sharpen them (below).
+
+    Parameters
+    ----------
+    prediction : ndarray, shape (n_rows, n_classes)
+    temperature : float
+        What logits are divided by, which takes probabilities to the power of its
+        inverse (Guo et al. 2017).
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_classes)
+        Rows add to one.
+    """
+    power = np.maximum(np.asarray(prediction, np.float64), EPSILON) ** (1 / temperature)
+    return power / power.sum(axis=1, keepdims=True)
+
+
+def fit(votes, predictions):
+    """Find each model's temperature and then its share in their mixture.
+
+    All have the lowest divergence on rows with many votes, or on all rows if
+    there are none of these.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (n_rows, 6)
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+
+    Returns
+    -------
+    dict of str to dict
+        By model: ``temperature`` and ``share``; shares add to one.
+    """
+    votes = np.asarray(votes)
+    well = votes.sum(axis=1) >= WELL_VOTED
+    rows = well if well.any() else np.ones(len(votes), bool)
+    votes = votes[rows]
+    temperatures = {}
+    for name, prediction in predictions.items():
+        best = optimize.minimize_scalar(
+            lambda t, answer=prediction[rows]: kl_divergence(votes, temper(answer, np.exp(t))),
+            bounds=np.log(_TEMPERATURES),
+            method="bounded",
+        )
+        temperatures[name] = float(np.exp(best.x))
+    answers = np.stack([temper(p[rows], temperatures[name]) for name, p in predictions.items()])
+    best = optimize.minimize(
+        lambda shares: kl_divergence(votes, np.tensordot(shares, answers, 1)),
+        np.full(len(answers), 1 / len(answers)),
+        bounds=[(0, 1)] * len(answers),
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1},
+        method="SLSQP",
+    )
+    shares = np.clip(best.x, 0, 1) / np.clip(best.x, 0, 1).sum()
+    return {
+        name: {"temperature": temperatures[name], "share": float(share)}
+        for name, share in zip(predictions, shares, strict=True)
+    }
+
+
+def mix(predictions, fitted):
+    """Mix predictions as `fit` found best.
+
+    Parameters
+    ----------
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+    fitted : dict of str to dict
+        By model, as `fit` returns it.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+    """
+    return sum(
+        part["share"] * temper(predictions[name], part["temperature"])
+        for name, part in fitted.items()
+    )
+
+
+def out_of_fold(votes, predictions, folds):
+    """Blend each fold with what was fitted on the other folds.
+
+    With one model this is its calibration.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (n_rows, 6)
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+    folds : ndarray of int, shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+        Nothing that was fitted on a row's own votes reaches its probabilities.
+    """
+    mixed = np.empty(np.shape(votes))
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        fitted = fit(votes[~held_out], _part(predictions, ~held_out))
+        mixed[held_out] = mix(_part(predictions, held_out), fitted)
+    return mixed
+
+
+def _part(predictions, rows):
+    return {name: prediction[rows] for name, prediction in predictions.items()}

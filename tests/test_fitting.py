@@ -1,0 +1,162 @@
+import functools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hms_utils import fitting, models, paths
+from hms_utils.backend import keras
+from hms_utils.fitting import HEAD, Fitter, Stage
+from tests.test_training import N_ROWS, VIEWS, make_images, make_index
+
+ROWS = np.arange(N_ROWS)
+build = functools.partial(models.build_cnn, 2, (16, 32), filters=(8, 16), dropout=0.0)
+
+
+@pytest.fixture
+def fitter():
+    return make_fitter(build)
+
+
+def make_fitter(build, augment=()):
+    keras.utils.set_random_seed(0)
+    images = [make_images()[view] for view in VIEWS]
+    return Fitter(build, images, make_index(), batch_size=8, augment=augment)
+
+
+def fit(fitter, stage):
+    return fitter.fit(stage, ROWS, held_out=ROWS, choose=ROWS[:0], seed=0, label="test")
+
+
+def test_rate_warms_up_and_falls_along_a_cosine(fitter):
+    rates = []
+    stage = Stage("all rows", 5, 1e-3)  # of six steps
+    model, _ = fitter._compiled(())
+    progress = fitting._Progress(fitter, stage, 30, ROWS, ROWS[:0], "test")
+    progress.set_model(model)
+    for step in range(30):
+        progress.on_train_batch_begin(step)
+        rates.append(float(model.optimizer.learning_rate))
+    assert rates[:3] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3])
+    assert rates[2 + 27 // 2] == pytest.approx(0.5e-3, rel=0.1)
+    assert rates[-1] == pytest.approx(0, abs=1e-8)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+def test_only_the_layers_of_the_stage_are_trained(fitter):
+    before = fitter.model.get_weights()
+    fit(fitter, Stage("some", 1, 1e-2, layers=("logits",)))
+    fit(fitter, Stage("some", 1, 1e-2, layers=("conv2d", "logits")))
+    paths_changed = {
+        v.path.split("/")[0].rstrip("_0123456789")
+        for v, old in zip(fitter.model.weights, before, strict=True)
+        if not np.array_equal(v, old)
+    }
+    assert paths_changed == {"conv2d", "logits"}
+    fit(fitter, Stage("all", 1, 1e-2))
+    assert all(
+        not np.array_equal(v, old)
+        for v, old in zip(fitter.model.trainable_weights, before, strict=False)
+    )
+
+
+def test_head_is_trained_on_features_computed_once(fitter, monkeypatch):
+    before = fitter.model.get_weights()
+    start = fitting.kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
+    fit(fitter, Stage("head", 40, 1e-2, layers=HEAD))
+    features = fitter.features
+    trained = fitting.kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
+    assert trained < start - 0.2
+    changed = [
+        not np.array_equal(a, b) for a, b in zip(before, fitter.model.get_weights(), strict=True)
+    ]
+    assert sum(changed) == 2  # kernel and bias
+    fit(fitter, Stage("head", 1, 1e-2, layers=HEAD))
+    assert fitter.features is features
+
+
+def test_stage_gives_the_same_whatever_ran_before():
+    fitter = make_fitter(functools.partial(build, dropout=0.5), ("swap", "mask"))
+    first = fit(fitter, stage := Stage("all rows", 2, 1e-2))
+    weights = fitter.model.get_weights()
+    fit(fitter, Stage("more", 1, 1e-2))
+    fitter.restart()
+    assert fit(fitter, stage) == first
+    for one, two in zip(weights, fitter.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_second_fold_compiles_nothing_again(fitter, monkeypatch):
+    traced, train_step = [], keras.Model.train_step
+    monkeypatch.setattr(
+        keras.Model, "train_step", lambda self, data: traced.append(self) or train_step(self, data)
+    )
+    stages = Stage("all rows", 1, 1e-2), Stage("top", 1, 1e-2, layers=("logits", "conv2d"))
+    counts = []
+    for _ in range(3):
+        fitter.restart()
+        for stage in stages:
+            fit(fitter, stage)
+        counts.append(len(traced))
+    assert counts[0] >= 2
+    assert counts == [counts[0]] * 3
+
+
+def test_prediction_is_averaged_over_mirror_images(fitter):
+    images = fitter.images
+    mirrored = [view[:, [1, 0, 3, 2]] for view in images]
+    reversed_ = [view[..., ::-1] for view in images]
+    both = [view[..., ::-1] for view in mirrored]
+    single = [
+        fitting.predict(fitter.model, version, ROWS, batch_size=7, flipped=False)
+        for version in (images, mirrored, reversed_, both)
+    ]
+    assert np.abs(single[0] - single[1]).max() > 1e-4
+    average = fitting.predict(fitter.model, images, ROWS, batch_size=7)
+    np.testing.assert_allclose(average, np.mean(single, axis=0), atol=1e-6)
+
+
+def test_mixed_precision_keeps_probabilities_in_float32():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        fitter = make_fitter(build)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert fitter.model.get_layer("logits").compute_dtype == "float16"
+    assert fitter.model.get_layer("probabilities").compute_dtype == "float32"
+    losses = [line["loss"] for line in fit(fitter, Stage("all rows", 6, 1e-2))]
+    assert losses[-1] < losses[0] - 0.2
+    answers = fitter.predict(ROWS, flipped=True)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+from hms_utils import fitting
+from tests import test_fitting as t
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+if sys.argv[1] == "2":
+    fitting.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+fitter = t.make_fitter(t.build)
+print(fitter.strategy.num_replicas_in_sync, *(
+    line["loss"] for line in t.fit(fitter, t.Stage("all rows", 3, 1e-3))
+), t.fit(fitter, t.Stage("well", 1, 1e-3, min_votes=10))[-1]["val_loss"])
+"""
+
+
+def test_two_devices_give_the_loss_of_one():
+    found = {}
+    for n_devices in (1, 2):
+        command = [sys.executable, "-c", TWO_DEVICES, str(n_devices)]
+        run = subprocess.run(
+            command, cwd=paths.REPOSITORY, capture_output=True, text=True, check=True
+        )
+        n_replicas, *found[n_devices] = (
+            float(word) for word in run.stdout.splitlines()[-1].split()
+        )
+        assert n_replicas == n_devices
+    assert found[1][0] > found[1][2]
+    np.testing.assert_allclose(found[2], found[1], rtol=1e-4)
