@@ -92,9 +92,7 @@ class Fitter:
             self.model = build()
         self.images, self.batch_size, self.augment = images, batch_size, augment
         self.targets, self.n_votes = vote_shares(index), index.n_votes.to_numpy()
-        # A share of n votes varies by 1/n, but what experts would say of a window no model
-        # knows exactly, so the third vote tells more than the thirteenth.
-        weights = np.sqrt(self.n_votes)
+        weights = _row_weights(self.n_votes)
         self.weights = (weights / weights.mean()).astype(np.float32)
         self.leaves = [layer for layer in _leaves(self.model) if layer.trainable]
         self.initial = [np.array(variable) for variable in self.model.variables]
@@ -125,9 +123,10 @@ class Fitter:
         Returns
         -------
         list of dict
-            For each epoch ``stage, epoch, loss, val_loss, val_well, chosen_loss``:
-            the weighted divergence of training rows, then that of held-out rows,
-            of those with many votes and of `choose`, None without such rows.
+            For each epoch ``stage, epoch, seconds, loss, val_loss, val_well,
+            chosen_loss``: how long it took to train, the weighted divergence of
+            training rows, then that of held-out rows, of those with many votes and
+            of `choose`, None without such rows.
 
         Raises
         ------
@@ -206,6 +205,12 @@ class Fitter:
         return []
 
 
+def _row_weights(n_votes):
+    # A share of n votes varies by 1/n, but what experts would say of a window no model
+    # knows exactly, so the third vote tells more than the thirteenth.
+    return np.sqrt(n_votes)
+
+
 def _leaves(model):
     for layer in model.layers:
         yield from _leaves(layer) if hasattr(layer, "layers") else (layer,)
@@ -248,8 +253,13 @@ class _Progress(keras.callbacks.Callback):
         )
         if chosen_loss is not None and (self.best is None or chosen_loss < self.best[0]):
             self.best = chosen_loss, self.fitter.model.get_weights()
-        line = {"stage": self.stage.name, "epoch": epoch + 1, "loss": loss}
-        line |= {"val_loss": val_loss, "val_well": val_well, "chosen_loss": chosen_loss}
+        line = {"stage": self.stage.name, "epoch": epoch + 1, "seconds": round(seconds, 3)}
+        line |= {
+            "loss": loss,
+            "val_loss": val_loss,
+            "val_well": val_well,
+            "chosen_loss": chosen_loss,
+        }
         self.history.append(line)
         print(
             f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: "

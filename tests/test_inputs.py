@@ -81,9 +81,7 @@ def test_stripes_of_time_and_frequency_are_masked_in_each_view(images):
     assert (after == before)[~hidden].all()
     np.testing.assert_array_equal(hidden, hidden[:, :, :1].repeat(4, axis=2))  # in all chains
     columns, rows = hidden.all(axis=(2, 3)), hidden.all(axis=(2, 4))
-    np.testing.assert_array_equal(
-        hidden[:, :, 0], columns[:, :, None, :] | rows[:, :, :, None]
-    )
+    np.testing.assert_array_equal(hidden[:, :, 0], columns[:, :, None, :] | rows[:, :, :, None])
     for stripes, length in ((columns, 32), (rows, 8)):
         assert stripes.sum(axis=2).max() <= np.ceil(0.15 * length)
         edges = np.abs(np.diff(stripes.astype(int), axis=2, prepend=0, append=0)).sum(axis=2)

@@ -1,0 +1,147 @@
+"""EfficientNetB0 as trained here against the public starter's recipe, plainly implemented.
+
+    python -m hms_utils sample --patients 400 --seed 5 --out D
+    python benchmarks/starter.py --data-dir D --output-dir O
+
+The peer scales each image on its own, stacks the four chains of the long and of the
+50 s spectrogram in two columns of one grey mosaic, reads it through a Keras Sequence
+without augmentation and trains in steps of falling rate. Both start from random
+weights, see as many images, and are judged on the same held-out patients.
+"""
+
+import functools
+import math
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from hms_utils import cache, data, folds, models, scoring, training
+from hms_utils.backend import keras
+from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
+from hms_utils.fitting import Stage
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+REDUCE, BATCH, EPOCHS = (4, 2), 16, 12
+VIEWS = ("eeg50", "eeg10")
+OURS = (Stage("all rows", EPOCHS - 1, 5e-3), Stage("well voted", 2, 2e-4, min_votes=WELL_VOTED))
+
+
+class StarterSequence(keras.utils.PyDataset):
+    """Mosaics of rows, each image scaled by its own mean and deviation."""
+
+    def __init__(self, images, rows, targets, *, shuffle):
+        super().__init__()
+        self.images, self.rows, self.targets, self.shuffle = images, rows, targets, shuffle
+        self.rng = np.random.default_rng(0)
+        self.on_epoch_end()
+
+    def __len__(self):
+        return math.ceil(len(self.rows) / BATCH)
+
+    def on_epoch_end(self):
+        if self.shuffle:
+            order = self.rng.permutation(len(self.rows))
+            self.rows, self.targets = self.rows[order], self.targets[order]
+
+    def __getitem__(self, number):
+        part = slice(number * BATCH, (number + 1) * BATCH)
+        batch = []
+        for row in self.rows[part]:
+            columns = []
+            for view in ("kaggle600", "eeg50"):
+                tiles = []
+                for tile in self.images[view][row].astype(np.float32):
+                    tiles.append((tile - tile.mean()) / (tile.std() + 1e-6))
+                columns.append(np.concatenate(tiles))
+            mosaic = np.concatenate(columns, axis=1)
+            batch.append(np.stack([mosaic] * 3, axis=-1))
+        return np.stack(batch), self.targets[part]
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+def starter_rate(epoch):
+    """Follow the starter's 1e-3, 1e-3, 1e-4, 1e-5, stretched to more epochs."""
+    return (1e-3, 1e-3, 1e-4, 1e-5)[4 * epoch // EPOCHS]
+
+
+def train_starter(images, targets, fold):
+    """Return out-of-fold predictions and the median seconds of an epoch."""
+    _, _, height, width = images["eeg50"].shape
+    answers, seconds = np.empty(targets.shape), []
+    for number in np.unique(fold):
+        keras.utils.set_random_seed(int(number))
+        mosaic = keras.Input((4 * height, 2 * width, 3))
+        backbone = keras.applications.EfficientNetB0(include_top=False, weights=None)
+        x = keras.layers.GlobalAveragePooling2D()(backbone(mosaic))
+        model = keras.Model(mosaic, keras.layers.Dense(6, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(1e-3), keras.losses.KLDivergence())
+        train, held_out = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        rate = keras.callbacks.LearningRateScheduler(starter_rate)
+        model.fit(
+            StarterSequence(images, train, targets[train], shuffle=True),
+            epochs=EPOCHS,
+            callbacks=[rate, clock := Clock()],
+            verbose=2,
+        )
+        rows = StarterSequence(images, held_out, targets[held_out], shuffle=False)
+        answers[held_out] = model.predict(rows, verbose=0)
+        seconds += clock.seconds[1:]  # the first compiles
+    return answers, float(np.median(seconds))
+
+
+def train_ours(images, index, fold, output_dir):
+    """Return the same of this suite's recipe; an epoch's seconds are as it prints them."""
+    build = functools.partial(models.build_efficientnet_b0, len(VIEWS), images["eeg50"].shape[2:])
+    oof, history = training.cross_validate(
+        *(build, images, VIEWS, index, fold, output_dir, OURS),
+        batch_size=BATCH,
+        augment=("swap", "reverse", "narrow"),
+    )
+    whole = history[(history.stage == OURS[0].name) & (history.epoch > 1)]
+    return oof[list(PREDICTION_COLUMNS)].to_numpy(), float(whole.seconds.median())
+
+
+@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
+@click.option("--data-dir", type=FOLDER, required=True)
+@click.option("--output-dir", type=FOLDER, required=True)
+def main(data_dir, output_dir):
+    windows = cache.select_windows(data.load_metadata(data_dir, "train"))
+    images, index = cache.load(cache.build(windows, data_dir, output_dir, "train", reduce=REDUCE))
+    table = folds.make_folds(index.patient_id, 2).set_index("patient_id").fold
+    fold = table[index.patient_id].to_numpy()
+    targets = data.vote_shares(index)
+    ours, our_seconds = train_ours(images, index, fold, output_dir)
+    theirs, their_seconds = train_starter(images, targets, fold)
+
+    votes, patients = index[list(VOTE_COLUMNS)].to_numpy(), index.patient_id.to_numpy()
+    answers = {"prior": scoring.fold_priors(targets, fold), "starter": theirs, "ours": ours}
+    print(scoring.scorecard(votes, answers, patients).round(3).to_string(index=False))
+    well = votes.sum(axis=1) >= WELL_VOTED
+    parts = {name: answer[well] for name, answer in answers.items()}
+    pairs = [("ours", "starter")]
+    table = scoring.differences(votes[well], parts, patients[well], pairs)
+    print(f"\n>= {WELL_VOTED} votes\n{table.round(3).to_string(index=False)}")
+    kl = {name: scoring.kl_divergence(votes[well], answer) for name, answer in parts.items()}
+    print(
+        f"KL {100 * (1 - kl['ours'] / kl['starter']):.0f} % lower than the starter's (at least "
+        f"15); {our_seconds:.1f} s an epoch against {their_seconds:.1f} (less)"
+    )
+
+
+if __name__ == "__main__":
+    main()
