@@ -14,7 +14,8 @@ from hms_utils import chain, data, paths, submission
 from hms_utils.cli import main
 from hms_utils.constants import WELL_VOTED
 
-TINY = ("REDUCE=8", "N_FOLDS=2", "EPOCHS=1", "BACKBONE_WEIGHTS=none", "BATCH_SIZE=8")
+TRAINING = ("EPOCHS=1", "WELL_EPOCHS=1", "BACKBONE_WEIGHTS=none", "BATCH_SIZE=8")
+TINY = ("REDUCE=[8,8]", "N_FOLDS=2", *TRAINING)
 
 
 def run(*arguments):
@@ -59,15 +60,19 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     assert "quick scale" in result.output
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"] == "random weights, as asked"
-    assert {line["model"] for line in metrics["scorecard"]} == {"prior", "efficientnet_b0"}
+    assert {line["model"] for line in metrics["scorecard"]} == {
+        *("prior", "efficientnet_b0", "calibrated")
+    }
     blend = paths.read_json(tmp_path / "blend.json")
-    assert sum(blend["shares"].values()) == pytest.approx(1)
+    assert sum(part["share"] for part in blend["models"].values()) == pytest.approx(1)
 
-    # Again from 03 on: nothing is trained twice and the answer is the same.
+    # Again from 03 on: only what was lost is trained, and the answer is the same to the byte.
     before = (tmp_path / "submission.csv").read_bytes()
-    result = run(*arguments[:4], "--from", "3", *options(TINY[2:]))
+    for lost in ("cnn/fold0.keras", "cnn/fold1.keras", "efficientnet_b0/fold0.keras"):
+        (tmp_path / "models" / lost).unlink()
+    result = run(*arguments[:4], "--from", "3", *options(TRAINING))
     assert result.exit_code == 0, result.output
-    assert result.output.count("already trained") == 4
+    assert result.output.count("already trained") == 1
     assert "02_spectrograms" not in result.output
     assert (tmp_path / "submission.csv").read_bytes() == before
 
@@ -77,7 +82,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
     real_dir, tmp_path, imagenet_file, monkeypatch
 ):
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
-    settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2"]
+    settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2", "TOP_EPOCHS=1"]
     result = run(*("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"), *options(settings))
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")
@@ -226,7 +231,7 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_fi
     assert passed == {}  # what would fail in 04 is not begun
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
     assert run(*arguments, "--full", "-p", "EPOCHS=2").exit_code == 0
-    assert passed["02_spectrograms"]["REDUCE"] == 1
+    assert passed["02_spectrograms"]["REDUCE"] == [1, 1]
     assert passed["04_efficientnet_b0"]["BACKBONE_WEIGHTS"] == "imagenet"
     assert passed["03_cnn_baseline"]["EPOCHS"] == 2  # what is asked for wins
     assert "DATA_DIR" not in passed["03_cnn_baseline"]
