@@ -18,6 +18,7 @@ lint: .venv/dev.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectrograms.py
+	$(BIN)/python benchmarks/training.py
 
 # Removes what the chain wrote, the sample data included; keeps .venv.
 clean:

@@ -24,7 +24,7 @@ from hms_utils.fitting import Stage
 FOLDER = click.Path(file_okay=False, path_type=Path)
 VIEWS = ("eeg50", "eeg10", "kaggle600")
 AUGMENT = ("swap", "reverse", "narrow")
-STAGES = (Stage("all rows", 14, 2e-3), Stage("well voted", 4, 2e-4, min_votes=WELL_VOTED))
+STAGES = (Stage("all rows", 14, 2e-3), Stage("well voted", 2, 1e-4, min_votes=WELL_VOTED))
 REFERENCE = {"views": VIEWS, "stages": STAGES, "augment": AUGMENT}
 # Name of each variant and what is different in it.
 VARIANTS = {

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import blending, cache, data, paths, scoring, submission
+from hms_utils import cache, data, paths, scoring, submission
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 
 MODELS = {"cnn": "03_cnn_baseline", "efficientnet_b0": "04_efficientnet_b0"}
@@ -31,6 +31,7 @@ def main(output_dir, real):
     windows = cache.select_windows(data.load_metadata(real, "train"))
     settings = paths.read_json(output_dir / "spectrograms" / "train" / "settings.json")
     drawn = {name: settings[name] for name in ("reduce", "db_range")}
+    fitted = paths.read_json(output_dir / "blend.json")["models"]
     with tempfile.TemporaryDirectory() as temporary:
         images, windows = cache.load(cache.build(windows, real, temporary, "train", **drawn))
         mean = data.vote_shares(index).mean(axis=0)
@@ -39,8 +40,10 @@ def main(output_dir, real):
             "mean vote of the sample": np.tile(mean, (len(windows), 1)),
         }
         for name, notebook in MODELS.items():
-            answers[name] = submission.predict(images, output_dir, name, notebook=notebook)
-    answers["blend"] = blending.mix(answers, paths.read_json(output_dir / "blend.json")["models"])
+            answers[name] = submission.predict(
+                images, output_dir, name, notebook=notebook, temperature=fitted[name]["temperature"]
+            )
+    answers["blend"] = sum(part["share"] * answers[name] for name, part in fitted.items())
 
     votes = windows[list(VOTE_COLUMNS)].to_numpy()
     sources = pd.read_csv(real / "sources.csv").set_index("eeg_id").source[windows.eeg_id]

@@ -43,7 +43,13 @@ def fit(votes, predictions):
     Returns
     -------
     dict of str to dict
-        By model: ``temperature`` and ``share``; shares add to one.
+        By model: ``temperature`` and ``share``; shares add to one. Both are for
+        the answers of one network: average networks after their temperature.
+
+    Raises
+    ------
+    RuntimeError
+        If the shares cannot be found.
     """
     votes = np.asarray(votes)
     well = votes.sum(axis=1) >= WELL_VOTED
@@ -65,31 +71,13 @@ def fit(votes, predictions):
         constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1},
         method="SLSQP",
     )
+    if not best.success:
+        raise RuntimeError(f"expected shares of {list(predictions)}, found none: {best.message}")
     shares = np.clip(best.x, 0, 1) / np.clip(best.x, 0, 1).sum()
     return {
         name: {"temperature": temperatures[name], "share": float(share)}
         for name, share in zip(predictions, shares, strict=True)
     }
-
-
-def mix(predictions, fitted):
-    """Mix predictions as `fit` found best.
-
-    Parameters
-    ----------
-    predictions : dict of str to ndarray, shape (n_rows, 6)
-        By model.
-    fitted : dict of str to dict
-        By model, as `fit` returns it.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_rows, 6)
-    """
-    return sum(
-        part["share"] * temper(predictions[name], part["temperature"])
-        for name, part in fitted.items()
-    )
 
 
 def out_of_fold(votes, predictions, folds):
@@ -107,15 +95,14 @@ def out_of_fold(votes, predictions, folds):
     Returns
     -------
     ndarray of float64, shape (n_rows, 6)
-        Nothing that was fitted on a row's own votes reaches its probabilities.
+        No row's temperature or share was fitted on rows of its fold.
     """
     mixed = np.empty(np.shape(votes))
     for fold in np.unique(folds):
         held_out = folds == fold
-        fitted = fit(votes[~held_out], _part(predictions, ~held_out))
-        mixed[held_out] = mix(_part(predictions, held_out), fitted)
+        others = {name: prediction[~held_out] for name, prediction in predictions.items()}
+        mixed[held_out] = sum(
+            part["share"] * temper(predictions[name][held_out], part["temperature"])
+            for name, part in fit(votes[~held_out], others).items()
+        )
     return mixed
-
-
-def _part(predictions, rows):
-    return {name: prediction[rows] for name, prediction in predictions.items()}

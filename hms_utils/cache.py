@@ -72,7 +72,8 @@ def build(
     do returns at once.
     Recordings whose files have changed are drawn again, all of them if the
     windows, the settings or the code have, or if some had been left out. What
-    cannot be read is left out and listed in ``problems.csv``, as are gaps.
+    cannot be read is left out and listed in ``problems.csv``, as are gaps and
+    recordings without a spectrogram file, whose view ``kaggle600`` stays black.
 
     Parameters
     ----------
@@ -257,9 +258,11 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     jobs = []
     for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
         rows = list(group.sort_values("eeg_id")[columns].itertuples(name=None))
+        _, path = drawing.source_files(data_dir, split, 0, spectrogram_id)
+        spectrogram = int(spectrogram_id) if path.is_file() else None
         # Parts of long recordings, so that no job's images fill the memory.
         for part in range(0, len(rows), _JOB_WINDOWS):
-            job = int(spectrogram_id), rows[part : part + _JOB_WINDOWS]
+            job = spectrogram, rows[part : part + _JOB_WINDOWS]
             jobs.append(delayed(drawing.draw)(data_dir, split, *job, settings))
     started, n_bytes = time.perf_counter(), 0
     with (
@@ -284,16 +287,15 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
 
 
 def _seen(windows, records, stamps, data_dir, split):
-    """Return which windows' files are there, and record those of the others as failed."""
+    """Return which windows' EEG is there, and record the others as failed."""
     seen = []
     for row, eeg_id, spectrogram_id in windows[["eeg_id", "spectrogram_id"]].itertuples(name=None):
-        files = drawing.source_files(data_dir, split, eeg_id, spectrogram_id)
-        absent = [path for path in files if not path.is_file()]
-        seen.append(not absent)
-        if absent:
+        path, _ = drawing.source_files(data_dir, split, eeg_id, spectrogram_id)
+        seen.append(path.is_file())
+        if not seen[-1]:
             records[row] = np.zeros((), RECORD)
             records["failed"][row], records["stamp"][row] = True, stamps[row]
-            records["reason"][row] = f"{absent[0].parent.name}/{absent[0].name}: no such file"
+            records["reason"][row] = f"{path.parent.name}/{path.name}: no such file"
     return np.array(seen, bool)
 
 
@@ -316,7 +318,7 @@ def _finish(folder, windows):
     problems.insert(0, "status", np.where(good, "repaired", "failed"))
     problems["reason"] = records["reason"]
     gaps = (quality.nan_share > 0) | (quality.spectrogram_nan_share > 0)
-    problems.loc[gaps & good, "reason"] = "missing values"
+    problems.loc[gaps & good & (problems.reason == ""), "reason"] = "missing values"
     problems[problems.reason != ""].to_csv(folder / "problems.csv", index=False)
 
 

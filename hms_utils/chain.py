@@ -24,7 +24,6 @@ NOTEBOOKS = (
 _TRAINING = {
     "VIEWS": "eeg50 eeg10 kaggle600",
     "BATCH_SIZE": 32,
-    "WELL_LEARNING_RATE": 1e-4,
     "AUGMENT": "swap reverse mask gain narrow",
     "SET_ASIDE": 0.1,
 }

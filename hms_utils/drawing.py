@@ -14,6 +14,7 @@ from hms_utils.constants import (
     ELECTRODES,
     LABEL_SECONDS,
     SFREQ,
+    SPECTROGRAM_COLUMNS,
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
@@ -28,6 +29,10 @@ VIEWS = ("eeg50", "eeg10", "kaggle600")
 # Seconds and samples of a frame's window of the first two.
 EEG_VIEWS = ((EEG_SECONDS, spectrograms.N_WINDOW), (LABEL_SECONDS, spectrograms.ZOOM_WINDOW))
 QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
+# What stands for a spectrogram that is not there.
+_ABSENT = np.full(
+    (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
+)
 SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
 # What is kept of each window besides its images while they are drawn.
 RECORD = np.dtype(
@@ -94,7 +99,9 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
     data_dir : Path
         The competition's folder.
     split : {"train", "test"}
-    spectrogram_id : int
+    spectrogram_id : int or None
+        None if there is no such file: its view stays black, as that of recordings
+        whose spectrogram is all gaps.
     windows : list of (int, int, float, float)
         Number and eeg_id of each window, and where it begins in the EEG and
         the spectrogram, seconds; those of an EEG together. A table would be
@@ -130,7 +137,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
         rows = list(group)
         eeg_path, path = source_files(data_dir, split, eeg_id, spectrogram_id)
         try:
-            if spectrogram is None:
+            if spectrogram is None and spectrogram_id is not None:
                 spectrogram = read_spectrogram(path)
                 n_bytes += path.stat().st_size
             eeg = read_eeg(eeg_path)
@@ -142,7 +149,11 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
             _, _, near, far = windows[row]
             try:
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
-                long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
+                if spectrogram_id is None:
+                    long = _ABSENT
+                    records["reason"][row] = "no spectrogram file"
+                else:
+                    long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
             except ValueError as error:
                 records["failed"][row], records["reason"][row] = True, str(error)
                 continue

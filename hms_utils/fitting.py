@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hms_utils.backend import keras, strategy, tf
+from hms_utils.backend import keras, prepare_hardware, tf
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.data import vote_shares
 from hms_utils.inputs import flips, make_dataset
@@ -24,7 +24,7 @@ class Stage:
     Attributes
     ----------
     name : str
-        For the reader.
+        Of its own, for the progress, the history and its picture.
     epochs : int
         Passes over the rows.
     learning_rate : float
@@ -33,8 +33,8 @@ class Stage:
         Train on rows with so many votes or more.
     layers : tuple of str
         How the names of the layers begin that are trained; empty for all.
-        `HEAD` trains the last layer on features that are computed once, of
-        images as they are.
+        `HEAD` trains the last layer alone, on features that are computed once
+        for all folds, of images as they are; it can only come first.
     """
 
     name: str
@@ -61,11 +61,31 @@ def predict(model, images, rows, *, batch_size=32, flipped=True):
     -------
     ndarray of float32, shape (n_rows, 6)
     """
-    dataset = make_dataset(images, rows, batch_size=batch_size)
-    if not flipped:
-        return model.predict(dataset, verbose=0)
-    four = model.predict(dataset.map(flips), verbose=0)
-    return four.reshape(-1, 4, len(CLASSES)).mean(axis=1)
+    padded, batch_size = _for_devices(model, rows, batch_size)
+    dataset = make_dataset(images, padded, batch_size=batch_size)
+    if flipped:
+        dataset = dataset.map(flips)
+    answers = model.predict(dataset, verbose=0)
+    return answers.reshape(len(padded), -1, len(CLASSES)).mean(axis=1)[: len(rows)]
+
+
+def _for_devices(model, rows, batch_size):
+    """Repeat the last row and enlarge the batch so that each device has as many rows."""
+    n_devices = model.distribute_strategy.num_replicas_in_sync
+    rows = np.pad(rows, (0, -len(rows) % n_devices), mode="edge")
+    return rows, batch_size + -batch_size % n_devices
+
+
+def to_float32(model):
+    """Let a model that was trained in mixed precision compute in float32.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place; not yet called.
+    """
+    for layer in _leaves(model):
+        layer.dtype_policy = "float32"
 
 
 class Fitter:
@@ -87,7 +107,7 @@ class Fitter:
     """
 
     def __init__(self, build, images, index, *, batch_size, augment):
-        self.strategy = strategy()
+        self.strategy = prepare_hardware()
         with self.strategy.scope():
             self.model = build()
         self.images, self.batch_size, self.augment = images, batch_size, augment
@@ -100,7 +120,7 @@ class Fitter:
 
     def restart(self):
         """Return to the first weights."""
-        self._assign(self.model.variables, self.initial)
+        _assign(self.model.variables, self.initial)
 
     def fit(self, stage, rows, *, held_out, choose, seed, label):
         """Train the model for a stage.
@@ -131,38 +151,42 @@ class Fitter:
         Raises
         ------
         RuntimeError
-            If the loss is not finite.
+            If the loss or an answer is not finite.
+        ValueError
+            If the model has no such layers.
         """
         # The variables hold dropout's random state too, so a stage gives the same whatever
         # ran before. Seeding Keras here would make TensorFlow compile anew.
         for variable, value in zip(self.model.variables, self.initial, strict=True):
             if "seed_generator" in variable.path:
                 variable.assign(value)
-        if stage.layers == HEAD:
-            return self._fit_head(stage, rows, seed)
         model, state = self._compiled(stage.layers)
-        self._assign(model.optimizer.variables, state)
-        steps = stage.epochs * math.ceil(len(rows) / self.batch_size)
-        progress = _Progress(self, stage, steps, held_out, choose, label)
-        parts = self.targets[rows], self.weights[rows]
-        dataset = make_dataset(
-            *(self.images, rows, *parts),
-            batch_size=self.batch_size,
-            augment=self.augment,
-            seed=seed,
+        _assign(model.optimizer.variables, state)
+        dataset, n_steps = self._dataset(stage, rows, seed)
+        progress = _Progress(self, stage, n_steps, held_out, choose, label)
+        model.fit(
+            dataset,
+            epochs=stage.epochs,
+            steps_per_epoch=n_steps // stage.epochs,
+            callbacks=[progress],
+            shuffle=False,
+            verbose=0,
         )
-        model.fit(dataset, epochs=stage.epochs, callbacks=[progress], shuffle=False, verbose=0)
         if progress.best is not None:
-            self.model.set_weights(progress.best[1])
+            model.set_weights(progress.best[1])
         return progress.history
 
     def predict(self, rows, *, flipped):
-        """Predict rows with the model as it is."""
+        """Predict rows with the model as it is, as `predict`."""
         return predict(self.model, self.images, rows, batch_size=self.batch_size, flipped=flipped)
 
-    def _assign(self, variables, values):
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+    def answer(self, model, rows):
+        """Predict rows with one of the models in training."""
+        if self.compiled.get(HEAD, (None,))[0] is not model:
+            return self.predict(rows, flipped=False)
+        padded, batch_size = _for_devices(model, rows, self.batch_size)
+        answers = model.predict(self._features()[padded], batch_size=batch_size, verbose=0)
+        return answers[: len(rows)]
 
     def _compiled(self, layers):
         """Return a model that trains these layers, and its optimizer's first state."""
@@ -170,45 +194,75 @@ class Fitter:
         # of several stages can share them.
         for leaf in self.leaves:
             leaf.trainable = not layers or leaf.name.startswith(layers)
+        if not any(leaf.trainable for leaf in self.leaves):
+            raise ValueError(f"expected layers whose names begin with {layers}, found none")
         if layers not in self.compiled:
             with self.strategy.scope():
-                model = keras.Model(self.model.input, self.model.output, name=self.model.name)
+                model = self._head() if layers == HEAD else self._whole()
                 # No clipping: each device would clip its own part of the gradient.
                 optimizer = keras.optimizers.AdamW(weight_decay=_WEIGHT_DECAY)
-                model.compile(optimizer, keras.losses.KLDivergence(), jit_compile=False)
-                optimizer.build(model.trainable_variables)
+                model.compile(optimizer, keras.losses.KLDivergence())
+                # With mixed precision it is now inside another one.
+                model.optimizer.build(model.trainable_variables)
             state = [np.array(variable) for variable in model.optimizer.variables]
             self.compiled[layers] = model, state
         return self.compiled[layers]
 
-    def _fit_head(self, stage, rows, seed):
+    def _whole(self):
+        return keras.Model(self.model.input, self.model.output, name=self.model.name)
+
+    def _head(self):
+        features = keras.Input(self.model.get_layer("features").output.shape[1:])
+        x = features
+        for name in ("dropout", "logits", "probabilities"):
+            x = self.model.get_layer(name)(x)
+        return keras.Model(features, x)
+
+    def _features(self):
         if self.features is None:
             backbone = keras.Model(self.model.input, self.model.get_layer("features").output)
-            dataset = make_dataset(
-                self.images, range(len(self.targets)), batch_size=self.batch_size
+            every, batch_size = _for_devices(
+                self.model, np.arange(len(self.targets)), self.batch_size
             )
+            dataset = make_dataset(self.images, every, batch_size=batch_size)
             self.features = backbone.predict(dataset, verbose=0)
-        start = keras.initializers.GlorotUniform(seed=seed)
-        head = keras.Sequential(
-            [
-                keras.Input(self.features.shape[1:]),
-                keras.layers.Dropout(0.3, seed=seed),
-                keras.layers.Dense(len(CLASSES), activation="softmax", kernel_initializer=start),
-            ]
-        )
-        head.compile(keras.optimizers.Adam(stage.learning_rate), keras.losses.KLDivergence())
-        parts = self.features[rows], self.targets[rows], self.weights[rows]
-        dataset = tf.data.Dataset.from_tensor_slices(parts).shuffle(len(rows), seed=seed)
-        dataset = dataset.batch(self.batch_size)
-        head.fit(dataset, epochs=stage.epochs, shuffle=False, verbose=0)
-        self.model.get_layer("logits").set_weights(head.layers[-1].get_weights())
-        return []
+        return self.features
+
+    def _dataset(self, stage, rows, seed):
+        """Return the batches of all passes of a stage, and their number."""
+        # Full batches alone, with a part for each device, so that a row counts the same in all.
+        n_devices = self.strategy.num_replicas_in_sync
+        batch_size = max(min(self.batch_size, len(rows)) // n_devices, 1) * n_devices
+        n_full = len(rows) // batch_size * batch_size
+        # Not shuffled by TensorFlow, whose order depends on the number of devices.
+        rng = np.random.default_rng(seed)
+        order = np.concatenate([rng.permutation(rows)[:n_full] for _ in range(stage.epochs)])
+        if stage.layers == HEAD:
+            tables = self._features(), self.targets, self.weights
+            dataset = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+            dataset = dataset.map(lambda part: tuple(tf.gather(table, part) for table in tables))
+        else:
+            dataset = make_dataset(
+                self.images,
+                order,
+                self.targets[order],
+                self.weights[order],
+                batch_size=batch_size,
+                augment=self.augment,
+                seed=seed,
+            )
+        return dataset, len(order) // batch_size
 
 
 def _row_weights(n_votes):
     # A share of n votes varies by 1/n, but what experts would say of a window no model
     # knows exactly, so the third vote tells more than the thirteenth.
     return np.sqrt(n_votes)
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _leaves(model):
@@ -219,16 +273,16 @@ def _leaves(model):
 class _Progress(keras.callbacks.Callback):
     """Set the learning rate, print one line an epoch, keep the best weights."""
 
-    def __init__(self, fitter, stage, steps, held_out, choose, label):
+    def __init__(self, fitter, stage, n_steps, held_out, choose, label):
         super().__init__()
         self.fitter, self.stage, self.label = fitter, stage, label
-        self.step, self.steps, self.warm_up = 0, steps, max(1, round(_WARM_UP * steps))
+        self.step, self.n_steps, self.warm_up = 0, n_steps, max(1, round(_WARM_UP * n_steps))
         self.held_out, self.choose = held_out, choose
         self.history, self.best = [], None
 
     def on_train_batch_begin(self, batch, logs=None):
         self.step += 1
-        fallen = max(0, self.step - self.warm_up) / max(1, self.steps - self.warm_up)
+        fallen = max(0, self.step - self.warm_up) / (self.n_steps - self.warm_up + 1)
         rate = min(self.step / self.warm_up, (1 + math.cos(math.pi * fallen)) / 2)
         self.model.optimizer.learning_rate = rate * self.stage.learning_rate
 
@@ -236,14 +290,15 @@ class _Progress(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.started
-        loss = logs["loss"]
+        seconds, loss = time.perf_counter() - self.started, logs["loss"]
         rows = np.concatenate([self.held_out, self.choose])
-        answers = self.fitter.predict(rows, flipped=False)
-        if not (math.isfinite(loss) and np.isfinite(answers).all()):
+        answers = self.fitter.answer(self.model, rows)
+        finite = np.isfinite(answers).all()
+        if not (math.isfinite(loss) and finite):
             raise RuntimeError(
-                f"{self.label}: KL {loss} in training after epoch {epoch + 1}, which is not "
-                "finite; a lower learning rate may help"
+                f"{self.label}: expected finite numbers after epoch {epoch + 1}, found KL {loss} "
+                f"in training{'' if finite else ' and answers that are not'}; a lower learning "
+                "rate may help"
             )
         targets, held = self.fitter.targets[rows], np.arange(len(rows)) < len(self.held_out)
         well = held & (self.fitter.n_votes[rows] >= WELL_VOTED)
@@ -252,17 +307,12 @@ class _Progress(keras.callbacks.Callback):
             for part in (held, well, ~held)
         )
         if chosen_loss is not None and (self.best is None or chosen_loss < self.best[0]):
-            self.best = chosen_loss, self.fitter.model.get_weights()
+            self.best = chosen_loss, self.model.get_weights()
         line = {"stage": self.stage.name, "epoch": epoch + 1, "seconds": round(seconds, 3)}
-        line |= {
-            "loss": loss,
-            "val_loss": val_loss,
-            "val_well": val_well,
-            "chosen_loss": chosen_loss,
-        }
-        self.history.append(line)
+        line |= {"loss": loss, "val_loss": val_loss, "val_well": val_well}
+        self.history.append(line | {"chosen_loss": chosen_loss})
         print(
-            f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: "
-            f"KL {loss:.3f} in training, {val_loss:.3f} held out, {seconds:.0f} s",
+            f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: KL {loss:.3f} in training, "
+            f"{'none' if val_loss is None else f'{val_loss:.3f}'} held out, {seconds:.0f} s",
             flush=True,
         )

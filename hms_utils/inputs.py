@@ -26,17 +26,17 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
     images : list of ndarray of uint8, shape (n_windows, 4, height, width)
         As `cache.load` opens them, one for each view.
     rows : array-like of int, shape (n_rows,)
-        Which windows, in this order.
+        Which windows, in this order; for training all passes, one after the other.
     targets : ndarray of float32, shape (n_rows, 6), optional
         Vote shares of `rows`.
     weights : ndarray of float32, shape (n_rows,), optional
         Weights of `rows` in the loss.
     batch_size : int
     augment : sequence of str
-        Names among `AUGMENTATIONS` and ``"mixup"``, applied in this order; with
-        any, rows are shuffled anew in each pass.
+        Names among `AUGMENTATIONS` and ``"mixup"``, which needs `targets`; applied
+        in this order.
     seed : int
-        Of shuffling and augmentation.
+        Of augmentation.
 
     Returns
     -------
@@ -54,8 +54,6 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
     parts = [np.asarray(rows, np.int64)]
     parts += [np.asarray(part, np.float32) for part in (targets, weights) if part is not None]
     dataset = tf.data.Dataset.from_tensor_slices(tuple(parts))
-    if augment:
-        dataset = dataset.shuffle(len(parts[0]), seed=seed)
     dataset = dataset.batch(batch_size)
     shape = (None, len(images), *images[0].shape[1:])
 
@@ -75,8 +73,7 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
 
     dataset = dataset.map(read)
     if augment:
-        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-        seeds = seeds.batch(2).batch(len(augment))
+        seeds = tf.data.Dataset.random(seed).batch(2).batch(len(augment))
         dataset = tf.data.Dataset.zip(dataset, seeds).map(change, tf.data.AUTOTUNE)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
@@ -94,14 +91,16 @@ def examples(image, names, *, seed=0):
     Returns
     -------
     dict of str to ndarray of uint8
-        The image as it is, and by name the one of forty that was changed most.
+        The image as it is, and by name one of forty tries, changed neither least
+        nor most.
     """
     batch = np.repeat(image[None], 40, axis=0)
     found = {"as it is": image}
     for name in names:
         changed = AUGMENTATIONS[name](tf.constant(batch), (seed, 0)).numpy()
         difference = np.abs(changed.astype(int) - batch)[:, 0].mean(axis=(1, 2, 3))
-        found[name] = changed[difference.argmax()]
+        order, n_same = np.argsort(difference), np.sum(difference == 0)
+        found[name] = changed[order[(n_same + len(order) - 1) // 2]]
     return found
 
 
@@ -156,7 +155,10 @@ def _stripe(place, size, length):
 
 
 def _gain(batch, seed):
-    """Make each image brighter or darker, as a recording of another amplitude."""
+    """Make each image brighter or darker, as a recording of another amplitude.
+
+    The largest change is `_GAIN_DB` where pixels span `DB_RANGE`.
+    """
     reach = _GAIN_DB * 255 / (DB_RANGE[1] - DB_RANGE[0])
     shift = tf.random.stateless_uniform((tf.shape(batch)[0], 1, 1, 1, 1), seed, -reach, reach)
     changed = tf.cast(batch, tf.int16) + tf.cast(tf.round(shift), tf.int16)

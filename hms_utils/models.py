@@ -19,6 +19,7 @@ WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}
 _WEIGHTS_MD5 = "50bc09e76180e00e4465e1a485ddc09d"
 _ANSWER_SECONDS = 5  # how long to wait for the network before going on without
 _DOWNLOAD_SECONDS = 60  # for the 16 MB
+_BANDS = 32  # of frequency, in the basic CNN
 # The last of EfficientNet's seven blocks, and what follows them, for fine-tuning.
 TOP_LAYERS = ("block6", "block7", "top", "logits")
 _IMAGENET_VARIANCE = (0.229, 0.224, 0.225)
@@ -30,7 +31,8 @@ def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):
     Each view has its own stack, as the same place in two of them is another time.
     Within a view every chain is a channel, so the same place is the same frequency
     and time in all of them, and left and right stay apart through global pooling.
-    Each block is convolution, batch normalisation, ReLU and pooling.
+    Frequencies are averaged to at most 32 bands, about what a frame resolves; each
+    block is convolution, batch normalisation, ReLU and pooling.
 
     Parameters
     ----------
@@ -52,9 +54,11 @@ def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):
     pooled = []
     for view in range(n_views):
         x = layers.Permute((2, 3, 1))(scaled[:, view])
+        x = layers.AveragePooling2D((max(1, tile_shape[0] // _BANDS), 1))(x)
         for count in filters:
             x = layers.Conv2D(count, 3, padding="same", use_bias=False)(x)
-            # Small data sets have too few steps for the default momentum of 0.99.
+            # Small data sets have too few steps for the default momentum of 0.99, and
+            # several devices must not each have statistics of their own.
             x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
             x = layers.ReLU()(x)
             x = layers.MaxPooling2D(2)(x)
@@ -107,7 +111,7 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
             # Not trainable means inference mode; calling the backbone with
             # training=False does not, Keras 3 overrides it in a nested model.
             layer.trainable = weights_file is None
-            layer.momentum = 0.9  # see build_cnn
+            layer.momentum, layer.synchronized = 0.9, True  # see build_cnn
         elif isinstance(layer, layers.Dropout) and weights_file is None:
             layer.rate = 0.0  # dropping whole blocks takes long schedules to pay
     x = layers.Identity(name="features")(backbone(mosaic))
@@ -115,7 +119,7 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
 
 
 def _head(features, dropout):
-    x = layers.Dropout(dropout)(features)
+    x = layers.Dropout(dropout, name="dropout")(features)
     x = layers.Dense(len(CLASSES), name="logits")(x)
     return layers.Activation("softmax", dtype="float32", name="probabilities")(x)
 

@@ -246,13 +246,14 @@ def learning_curves(history, ax):
             ax.plot(fold.epoch, values[fold.index], color=colour, alpha=0.3, linewidth=1)
         mean = values.groupby(history.epoch).mean()
         ax.plot(mean.index, mean, color=colour, label=label, linewidth=2.5)
-    ends = history[history.fold == history.fold.min()].groupby("stage", sort=False).epoch.max()
-    for name, end in ends.items():
+    stages = history[history.fold == history.fold.min()].groupby("stage", sort=False)
+    for name, end in stages.epoch.max().items():
         ax.axvline(end + 0.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
         ax.text(end + 0.4, 0.98, name, transform=ax.get_xaxis_transform(), rotation=90,
                 ha="right", va="top", fontsize=7, color="#555555")  # fmt: skip
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="epoch", ylabel="KL divergence")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper center")
     return ax.figure
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hms_utils import paths
+from hms_utils.blending import temper
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.scoring import check_ids, check_probabilities
 
@@ -44,7 +45,7 @@ def require_models(output_dir, name, fingerprint, *, notebook):
         )
 
 
-def predict(images, output_dir, name, *, notebook, batch_size=32):
+def predict(images, output_dir, name, *, notebook, temperature=1.0, batch_size=32):
     """Average the predictions of every fold's model for each image and its mirror images.
 
     Parameters
@@ -57,6 +58,9 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
         Of the model.
     notebook : str
         The notebook that trains it, for the message if it has not.
+    temperature : float
+        Of each fold's answers, by `blending.fit`; taken before they are averaged,
+        which flattens them too.
     batch_size : int
 
     Returns
@@ -72,7 +76,7 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
         If the images have another shape than those that the model was trained on.
     """
     from hms_utils import fitting
-    from hms_utils.backend import keras
+    from hms_utils.backend import keras, tf
 
     folder = Path(output_dir) / "models" / name
     paths.require(folder / "fold0.keras", notebook)
@@ -86,11 +90,14 @@ def predict(images, output_dir, name, *, notebook, batch_size=32):
             f"{files[0]}: expected images of shape {model.input_shape[1:]}, found {shape}; "
             f"run notebooks/{notebook}.ipynb again"
         )
+    if not tf.config.list_physical_devices("GPU"):
+        fitting.to_float32(model)
     total = np.zeros((len(images[0]), len(VOTE_COLUMNS)))
     for file in files:
         # Loading weights alone spares compiling the same network again.
         model.load_weights(file)
-        total += fitting.predict(model, images, range(len(total)), batch_size=batch_size)
+        answers = fitting.predict(model, images, range(len(total)), batch_size=batch_size)
+        total += temper(answers, temperature)
     return total / total.sum(axis=1, keepdims=True)
 
 

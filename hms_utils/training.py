@@ -1,5 +1,7 @@
 """One cross-validation loop for every model, restartable by fold and stage."""
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,10 +12,10 @@ from hms_utils import paths
 from hms_utils.backend import keras
 from hms_utils.cache import fingerprint
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.fitting import Fitter
+from hms_utils.fitting import HEAD, Fitter
 from hms_utils.inputs import AUGMENTATIONS
 
-_CODE = "training", "fitting", "models", "inputs"
+_CODE = ("training", "fitting", "models", "inputs", "data", "scoring", "backend", "constants")
 
 
 def cross_validate(
@@ -62,8 +64,9 @@ def cross_validate(
         As for `inputs.make_dataset`.
     set_aside : float
         Share of the training patients that are not trained on, but decide which
-        epoch of each stage is kept, by their rows with the stage's votes. The
-        patients of the fold itself must not decide. 0 keeps the last epoch.
+        epoch of each stage is kept, by their rows with the stage's votes (all their
+        rows, if there are none). The patients of the fold itself must not decide.
+        0 keeps the last epoch.
     seed : int
     note : str
         Anything else that the result depends on, such as the source of weights.
@@ -80,40 +83,45 @@ def cross_validate(
     RuntimeError
         If the loss is not finite.
     ValueError
-        If there are no views or one is not among the images, there are no stages,
-        or less than two folds have rows.
+        If there are no views or one is not among the images; there are no stages or
+        none has rows; `HEAD` is not the first; `set_aside` is no share; or less than
+        two folds have rows.
     """
-    if not views or set(views) - set(images):
-        raise ValueError(f"expected views among {list(images)}, found {list(views)}")
     numbers = np.unique(folds)
-    if len(numbers) < 2 or not stages:
-        raise ValueError(
-            f"expected at least 2 folds and 1 stage, found {len(numbers)} and {len(stages)}"
-        )
+    _check(images, views, numbers, stages, set_aside)
     keras.utils.set_random_seed(seed)
-    images_seen = [images[view] for view in views]
-    fitter = Fitter(build, images_seen, index, batch_size=batch_size, augment=augment)
+    seen = [images[view] for view in views]
+    fitter = Fitter(build, seen, index, batch_size=batch_size, augment=augment)
     name = fitter.model.name
     key = {
         "code": paths.code_version(*_CODE),
+        "network": _describe(fitter.leaves),
         "stages": [asdict(stage) | {"layers": list(stage.layers)} for stage in stages],
-        **{"batch_size": batch_size, "augment": list(augment), "set_aside": set_aside},
-        **{"seed": seed, "note": note, "views": list(views)},
+        "batch_size": batch_size,
+        "augment": list(augment),
+        "set_aside": set_aside,
+        "seed": seed,
+        "note": note,
+        "views": list(views),
         "data": fingerprint(images, index, folds),
     }
-    folder, oof_file = (
-        Path(output_dir) / part for part in (f"models/{name}", f"oof/{name}.parquet")
-    )
+    folder = Path(output_dir) / "models" / name
+    oof_file = Path(output_dir) / "oof" / f"{name}.parquet"
     oof_file.unlink(missing_ok=True)  # it is of these folds or none
     predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
+    patients = index.patient_id.to_numpy()
     for fold in numbers:
         label = f"{name}, fold {fold + 1} of {len(numbers)}"
-        files = _FoldFiles(folder, f"fold{fold}", key)
+        files = _FoldFiles(folder, f"fold{fold}", key, label)
         result = files.read()
         if result is None:
-            result = _train_fold(fitter, stages, index, folds, fold, files, label, set_aside, seed)
+            rows = np.flatnonzero(folds != fold)
+            parts = _set_aside(patients, rows, set_aside, seed + int(fold))
+            held_out = np.flatnonzero(folds == fold)
+            result = _train_fold(fitter, stages, *parts, held_out, seed + int(fold), files)
         else:
             print(f"{label}: already trained")
+        files.remove_stages()
         predictions[folds == fold] = result["predictions"]
         history += [{"fold": int(fold), **epoch} for epoch in result["history"]]
     for path in folder.glob("*fold*"):  # of an earlier run with more folds
@@ -128,37 +136,63 @@ def cross_validate(
     return oof, pd.DataFrame(history)
 
 
-def _train_fold(fitter, stages, index, folds, fold, files, label, set_aside, seed):
-    seed += int(fold)
-    held_out, train = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-    patients = index.patient_id.to_numpy()
-    training = np.unique(patients[train])
-    aside = np.random.default_rng(seed).choice(
-        training, min(round(set_aside * len(training)), len(training) - 1), replace=False
-    )
-    choosing = np.isin(patients[train], aside)
-    choose, train = train[choosing], train[~choosing]
-    n_votes = index.n_votes.to_numpy()
+def _check(images, views, numbers, stages, set_aside):
+    if not views or set(views) - set(images):
+        raise ValueError(f"expected views among {list(images)}, found {list(views)}")
+    if len(numbers) < 2 or not stages:
+        raise ValueError(
+            f"expected at least 2 folds and 1 stage, found {len(numbers)} and {len(stages)}"
+        )
+    if any(stage.layers == HEAD for stage in stages[1:]):
+        raise ValueError(f"expected the stage of {HEAD} alone first, found it later")
+    if not 0 <= set_aside < 1:
+        raise ValueError(f"expected a share of patients to set aside, found {set_aside}")
+
+
+def _describe(layers):
+    """Return a digest of layers' settings, whatever numbers Keras gives their names."""
+    settings = [
+        {"class": type(layer).__name__, **layer.get_config(), "name": ""} for layer in layers
+    ]
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _set_aside(patients, rows, share, seed):
+    """Split rows into those to train on and those of some patients, who choose the epoch."""
+    known = np.unique(patients[rows])
+    n_aside = min(round(share * len(known)), len(known) - 1)
+    aside = np.random.default_rng(seed).choice(known, n_aside, replace=False)
+    chosen = np.isin(patients[rows], aside)
+    return rows[~chosen], rows[chosen]
+
+
+def _train_fold(fitter, stages, train, choose, held_out, seed, files):
     fitter.restart()
-    history = []
+    history, trained = [], False
     for number, stage in enumerate(stages):
-        rows, choosers = (part[n_votes[part] >= stage.min_votes] for part in (train, choose))
-        title = f"{label}, {stage.name}"
+        enough = fitter.n_votes >= stage.min_votes
+        rows, choosers = train[enough[train]], choose[enough[choose]]
+        label = f"{files.label}, {stage.name}"
         if not len(rows):
-            print(f"{title}: left out, as no row has {stage.min_votes} votes")
-        elif done := files.read_stage(number, fitter.model):
-            print(f"{title}: already trained")
+            print(f"{label}: left out, as no row has {stage.min_votes} votes")
+            continue
+        trained = True
+        if done := files.read_stage(number, fitter.model):
+            print(f"{label}: already trained")
             history = done["history"]
-        else:
-            history += fitter.fit(
-                stage,
-                rows,
-                held_out=held_out,
-                choose=choosers if len(choosers) else choose,
-                seed=seed,
-                label=title,
-            )
-            files.write_stage(number, fitter.model, history)
+            continue
+        history += fitter.fit(
+            stage,
+            rows,
+            held_out=held_out,
+            choose=choosers if len(choosers) else choose,
+            seed=seed,
+            label=label,
+        )
+        files.write_stage(number, fitter.model, history)
+    if not trained:
+        raise ValueError(f"{files.label}: expected a stage with rows to train on, found none")
     result = {"history": history, "predictions": fitter.predict(held_out, flipped=True).tolist()}
     files.write(fitter.model, result)
     return result
@@ -171,14 +205,16 @@ class _FoldFiles:
     counts as not trained.
     """
 
-    def __init__(self, folder, name, key):
-        self.folder, self.name, self.key = folder, name, key
+    def __init__(self, folder, name, key, label):
+        self.folder, self.name, self.key, self.label = folder, name, key, label
 
     def read(self):
         return self._record(*self._fold())
 
     def write(self, model, result):
         self._write(*self._fold(), model.save, result)
+
+    def remove_stages(self):
         for path in self.folder.glob(f".{self.name}.stage*"):
             path.unlink()
 

@@ -17,6 +17,13 @@ def votes(truth):
     return np.random.default_rng(1).multinomial(12, truth)
 
 
+def mix(predictions, fitted):
+    return sum(
+        part["share"] * blending.temper(predictions[name], part["temperature"])
+        for name, part in fitted.items()
+    )
+
+
 def test_temperature_divides_logits():
     logits = np.array([[0.0, 1.0, 3.0], [2.0, 2.0, -1.0]])
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -32,8 +39,8 @@ def test_temperature_of_a_spoilt_model_is_found(votes, truth, temperature):
     fitted = blending.fit(votes, {"model": spoilt})
     assert fitted["model"]["share"] == 1
     assert fitted["model"]["temperature"] == pytest.approx(temperature, rel=0.05)
-    mixed = blending.mix({"model": spoilt}, fitted)
-    assert kl_divergence(votes, mixed) <= kl_divergence(votes, truth)
+    mended = mix({"model": spoilt}, fitted)
+    assert kl_divergence(votes, mended) <= kl_divergence(votes, truth)
 
 
 def test_shares_are_those_of_a_mixture(votes, truth):
@@ -44,7 +51,7 @@ def test_shares_are_those_of_a_mixture(votes, truth):
     assert sum(part["share"] for part in fitted.values()) == pytest.approx(1)
     assert fitted["good"]["share"] > 0.8
     assert fitted["noise"]["share"] < 0.05
-    best = kl_divergence(votes, blending.mix(answers, fitted))
+    best = kl_divergence(votes, mix(answers, fitted))
     for name, answer in answers.items():
         tempered = blending.temper(answer, fitted[name]["temperature"])
         assert best <= kl_divergence(votes, tempered) + 1e-6
@@ -64,7 +71,7 @@ def test_a_fold_is_blended_with_what_the_others_chose(votes, truth):
     mixed = blending.out_of_fold(votes, answers, folds)
     other = folds != 1
     fitted = blending.fit(votes[other], {name: p[other] for name, p in answers.items()})
-    expected = blending.mix({name: p[folds == 1] for name, p in answers.items()}, fitted)
+    expected = mix({name: p[folds == 1] for name, p in answers.items()}, fitted)
     np.testing.assert_allclose(mixed[folds == 1], expected)
     # Its own votes change nothing in a fold.
     changed = votes.copy()

@@ -120,7 +120,7 @@ def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, 
             cache.build(*arguments, reduce=(8, 8), n_jobs=1)
         patch.undo()
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
-        cache._create(tmp_path / "spectrograms" / "train", 1, 8)  # of an earlier run
+        cache._create(tmp_path / "spectrograms" / "train", 1, (8, 8))  # of an earlier run
         with pytest.raises(KeyboardInterrupt):
             cache.build(*arguments, reduce=(8, 8), n_jobs=1)
     images, index = cache.load(cache.build(*arguments, reduce=(8, 8), n_jobs=1))
@@ -343,3 +343,19 @@ def test_real_recordings_become_images(real_dir, tmp_path):
     assert len(index) == 6
     assert all(view.shape == (6, 4, 128, 256) for view in images.values())
     assert all(view.std(axis=(1, 2, 3)).min() > 1 for view in images.values())
+
+
+def test_recording_without_spectrogram_is_drawn_without_that_view(sample_dir, windows, tmp_path):
+    shutil.copytree(sample_dir, tmp_path / "data")
+    gone = windows.spectrogram_id[0]
+    (tmp_path / "data" / "train_spectrograms" / f"{gone}.parquet").unlink()
+    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    images, index = cache.load(folder)
+    assert len(index) == len(windows)
+    without = (index.spectrogram_id == gone).to_numpy()
+    assert (images["kaggle600"].max(axis=(1, 2, 3)) == 0).tolist() == without.tolist()
+    assert (images["eeg50"][without].max(axis=(1, 2, 3)) > 0).all()
+    assert (index.spectrogram_nan_share[without] == 1).all()
+    problems = pd.read_csv(folder / "problems.csv").query("spectrogram_id == @gone")
+    assert set(problems.status) == {"repaired"}
+    assert set(problems.reason) == {"no spectrogram file"}

@@ -27,7 +27,7 @@ def test_models_give_probabilities_and_survive_saving(build, pictures, tmp_path)
 
 
 def test_cnn_is_small():
-    assert models.build_cnn(2, (128, 256)).count_params() < 500_000
+    assert models.build_cnn(3, (128, 256)).count_params() < 500_000
 
 
 def test_mosaic_has_a_place_and_colour_for_every_tile(pictures):

@@ -73,9 +73,22 @@ def test_scores_and_curves(windows, axes, tmp_path):
     plots.save(axes.figure, tmp_path, "scores")
     assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
     axes.clear()
-    history = pd.DataFrame({"fold": [0, 0], "epoch": [1, 2], "loss": [2, 1], "val_loss": [3, 2]})
+    stage = {"stage": ["all rows", "well voted"], "epoch": [1, 1], "loss": [2, 1]}
+    history = pd.DataFrame({"fold": [0, 0], **stage, "val_loss": [3, 2], "val_well": [None] * 2})
     plots.learning_curves(history, axes)
-    assert len(axes.lines) == 4
+    assert axes.lines[0].get_xdata().tolist() == [1, 2]  # epochs go on through the stages
+    assert [text.get_text() for text in axes.texts] == ["all rows", "well voted"]
     axes.clear()
     plots.confusion(votes, uniform, axes)
     assert axes.get_xlabel() == "mean predicted share"
+
+
+def test_augmentations_are_drawn_side_by_side():
+    image = np.zeros((2, 4, 8, 16), np.uint8)
+    image[0, 1] = 7
+    figure, axes = plt.subplots(2, 2)
+    plots.augmentations({"as it is": image, "swap": image + 1}, axes)
+    assert [ax.get_title() for ax in axes[0]] == ["as it is", "swap"]
+    means = [[ax.images[0].get_array().mean() for ax in row] for row in axes]
+    assert means == [[0, 1], [7, 8]]
+    plt.close(figure)

@@ -43,10 +43,14 @@ def train(folder, name="cnn", key=None):
 def test_predict_averages_the_folds(tmp_path):
     train(tmp_path)
     images = {view: np.zeros((5, 4, 8, 16), np.uint8) for view in ("near", "far")}
-    mean = submission.predict(images, tmp_path, "cnn", notebook="03_cnn_baseline")
-    high, low = np.exp(2) / (np.exp(2) + 5), 1 / (np.exp(2) + 5)
-    expected = [(high + low) / 2] * 2 + [low] * 4
-    np.testing.assert_allclose(mean, np.tile(expected, (5, 1)), rtol=1e-5)
+    for temperature in (1.0, 2.0):  # of each fold's logits, before their answers are averaged
+        mean = submission.predict(
+            images, tmp_path, "cnn", notebook="03_cnn_baseline", temperature=temperature
+        )
+        power = np.exp(2 / temperature)
+        high, low = power / (power + 5), 1 / (power + 5)
+        expected = [(high + low) / 2] * 2 + [low] * 4
+        np.testing.assert_allclose(mean, np.tile(expected, (5, 1)), rtol=1e-5)
     smaller = {view: array[:, :, :4] for view, array in images.items()}
     with pytest.raises(ValueError, match=r"expected images of shape \(1, 4, 8, 16\), found"):
         submission.predict(smaller, tmp_path, "cnn", notebook="03_cnn_baseline")

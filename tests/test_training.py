@@ -152,7 +152,11 @@ def test_another_setting_or_image_trains_again(tmp_path, monkeypatch):
     train(tmp_path, augment=("swap",))
     train(tmp_path, set_aside=0.2)
     train(tmp_path, index=make_index((4, 12)))
-    assert len({str(key) for key in key_of}) == 6
+    monkeypatch.setitem(build.keywords, "dropout", 0.4)
+    train(tmp_path)
+    assert len({str(key) for key in key_of}) == 7
+    monkeypatch.undo()
+    assert training._describe(build().layers) == training._describe(build().layers)
 
 
 def test_models_of_folds_that_are_no_longer_are_removed(tmp_path):
@@ -195,7 +199,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, monkeypatch):
     for history, divergence in kept:
         losses = [line["chosen_loss"] for line in history]
         assert divergence == pytest.approx(min(losses), rel=1e-4)
-        assert losses[-1] > 1.01 * divergence
+    assert any(history[-1]["chosen_loss"] > 1.01 * divergence for history, divergence in kept)
 
 
 def test_stage_without_rows_is_left_out(tmp_path, capsys):
@@ -205,11 +209,26 @@ def test_stage_without_rows_is_left_out(tmp_path, capsys):
     assert "well-voted rows: left out, as no row has 10 votes" in capsys.readouterr().out
 
 
+def test_a_fold_without_a_class_is_trained_and_answered(tmp_path):
+    by_class = np.arange(N_ROWS) % 2
+    oof, history = train(tmp_path, fold=by_class, stages=STAGES[:1])
+    np.testing.assert_allclose(predictions(oof).sum(axis=1), 1, rtol=1e-5)
+    assert np.isfinite(history.val_loss).all()
+    assert right(oof) < 0.5  # each fold has learnt the other class alone
+
+
 def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(ValueError, match="expected at least 2 folds and 1 stage, found 1 and 2"):
         train(tmp_path, fold=np.zeros(N_ROWS, int))
     with pytest.raises(ValueError, match="found 2 and 0"):
         train(tmp_path, stages=())
+    with pytest.raises(ValueError, match="fold 1 of 2: expected a stage with rows to train on"):
+        train(tmp_path, stages=STAGES[1:], index=make_index((4,)))
+    head = Stage("head", 1, 1e-2, layers=fitting.HEAD)
+    with pytest.raises(ValueError, match=r"stage of \('logits',\) alone first, found it later"):
+        train(tmp_path, stages=(*STAGES, head))
+    with pytest.raises(ValueError, match=r"share of patients to set aside, found 1\.5"):
+        train(tmp_path, set_aside=1.5)
     with pytest.raises(ValueError, match=r"swap reverse .* mixup, found \['swop'\]"):
         train(tmp_path, augment=("swop",))
     for views in ((), ("near", "middle")):
@@ -220,7 +239,11 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
 
 
 def test_loss_that_is_not_finite_stops_the_training(tmp_path):
-    with pytest.raises(RuntimeError, match=r"cnn, fold 1 of 2, broken: KL nan in .* epoch 1"):
-        train(tmp_path, stages=(Stage("broken", 2, float("nan")),))
+    for layers in ((), fitting.HEAD):
+        stages = (Stage("broken", 2, float("nan"), layers=layers),)
+        with pytest.raises(
+            RuntimeError, match=r"1 of 2, broken: expected finite .* epoch 1, found"
+        ):
+            train(tmp_path, stages=stages)
     assert not (tmp_path / "oof").exists()
     assert not (tmp_path / "models" / "cnn" / "fold0.keras").exists()

@@ -1,0 +1,55 @@
+"""How far models close the distance from the prior's divergence to the floor's.
+
+    python -m hms_utils sample --patients 400 --seed 5 --out D
+    python -m hms_utils run --data-dir D --output-dir O -p MAX_PATIENTS=0 -p EPOCHS=20
+    python benchmarks/floor.py --data-dir D --output-dir O
+
+The prior answers with the mean vote of other patients, the floor is what a perfect
+model would get. Networks are calibrated and blended with what suits other folds.
+"""
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from hms_utils import blending, data, sample, scoring
+from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ASKED = {"cnn": 0.70, "efficientnet_b0": 0.75, "blend": 0.85}  # at ten votes and more
+
+
+@click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
+@click.option("--data-dir", type=FOLDER, required=True)
+@click.option("--output-dir", type=FOLDER, required=True)
+def main(data_dir, output_dir):
+    networks = {}
+    for name in ("cnn", "efficientnet_b0"):
+        oof = pd.read_parquet(output_dir / "oof" / f"{name}.parquet")
+        networks[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
+    votes, fold = oof[list(VOTE_COLUMNS)].to_numpy(), oof.fold.to_numpy()
+    answers = {
+        "prior": scoring.fold_priors(data.vote_shares(oof), fold),
+        **{
+            name: blending.out_of_fold(votes, {name: answer}, fold)
+            for name, answer in networks.items()
+        },
+        "blend": blending.out_of_fold(votes, networks, fold),
+        "floor": sample.read_truth(data_dir, oof.label_id),
+    }
+    card = scoring.scorecard(votes, answers, oof.patient_id)
+    means = card.set_index(["model", "rows"]).kl
+    card["closed"] = [
+        (means["prior", line.rows] - line.kl)
+        / (means["prior", line.rows] - means["floor", line.rows])
+        for line in card.itertuples(index=False)
+    ]
+    print(card.round(3).to_string(index=False))
+    well = card[card.rows == f">= {WELL_VOTED} votes"].set_index("model").closed
+    for name, share in ASKED.items():
+        print(f"{name}: {well[name]:.0%} closed at >= {WELL_VOTED} votes (asked: {share:.0%})")
+
+
+if __name__ == "__main__":
+    main()
