@@ -94,7 +94,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
     [
         (["--only", "9"], "notebook number of 01, 02, 03, 04, 05, 06, found 9"),
         (["--only", "03", "--from", "04"], "either --from or --only"),
-        (["-p", "EPOCH=3"], 'found "EPOCH=3"; the parameters are BACKBONE_WEIGHTS, BATCH_SIZE'),
+        (["-p", "EPOCH=3"], 'found "EPOCH=3"; the parameters are AUGMENT, BACKBONE_WEIGHTS'),
         (["-p", "EPOCHS"], 'found "EPOCHS"'),
         (["-p", "EPOCHS=many"], "EPOCHS: expected a value of type int like"),
         (["-p", "EPOCHS=2.5"], "EPOCHS: expected a value of type int like"),
