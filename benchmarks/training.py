@@ -97,7 +97,9 @@ def pipeline_and_compile():
         images, index = make_images(folder, 640), make_index(640)
         for build in (models.build_cnn, models.build_efficientnet_b0):
             fitter = Fitter(
-                *(functools.partial(build, VIEWS, TILE), images, index),
+                functools.partial(build, VIEWS, TILE),
+                images,
+                index,
                 batch_size=BATCH,
                 augment=tuple(AUGMENTATIONS),
             )

@@ -258,7 +258,7 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     jobs = []
     for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
         rows = list(group.sort_values("eeg_id")[columns].itertuples(name=None))
-        _, path = drawing.source_files(data_dir, split, 0, spectrogram_id)
+        _, path = drawing.source_files(data_dir, split, rows[0][1], spectrogram_id)
         spectrogram = int(spectrogram_id) if path.is_file() else None
         # Parts of long recordings, so that no job's images fill the memory.
         for part in range(0, len(rows), _JOB_WINDOWS):

@@ -196,7 +196,7 @@ def tiles(image, axes, *, seconds, label=""):
 
 
 def augmentations(examples, axes):
-    """Draw the left temporal chain of an image's first view as augmentation changes it.
+    """Draw both temporal chains of an image's first view as augmentation changes them.
 
     Parameters
     ----------
