@@ -19,7 +19,7 @@ from hms_utils.montage import bipolar, bridge_gaps, fill_gaps
 
 N_FFT = 1024
 N_WINDOW = 128  # samples of the public recipe's Hann window
-ZOOM_WINDOW = 400  # of the 10 s view: 2 s tell 1 Hz from 1.5, and a rhythm by its harmonics
+ZOOM_WINDOW = 400  # of the 10 s view: 2 s resolve 1 Hz where 0.64 s resolve 3
 N_MELS = 128
 F_MAX = 20.0  # Hz; the top of every image
 N_FRAMES = 256  # columns of an image
