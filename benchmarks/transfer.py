@@ -15,10 +15,10 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import cache, data, paths, scoring, submission
+from hms_utils import cache, data, scoring
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.ensemble import Ensemble
 
-MODELS = {"cnn": "03_cnn_baseline", "efficientnet_b0": "04_efficientnet_b0"}
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -29,21 +29,17 @@ def main(output_dir, real):
     """Print the KL divergence of each model per source, and each recording's answer."""
     _, index = cache.load(output_dir / "spectrograms" / "train")
     windows = cache.select_windows(data.load_metadata(real, "train"))
-    settings = paths.read_json(output_dir / "spectrograms" / "train" / "settings.json")
-    drawn = {name: settings[name] for name in ("reduce", "db_range")}
-    fitted = paths.read_json(output_dir / "blend.json")["models"]
+    ensemble = Ensemble(output_dir)
+    drawn = ensemble.settings["images"]
     with tempfile.TemporaryDirectory() as temporary:
         images, windows = cache.load(cache.build(windows, real, temporary, "train", **drawn))
         mean = data.vote_shares(index).mean(axis=0)
         answers = {
             "uniform": np.full((len(windows), 6), 1 / 6),
             "mean vote of the sample": np.tile(mean, (len(windows), 1)),
+            **ensemble.answers(images),
+            "blend": ensemble.predict(images),
         }
-        for name, notebook in MODELS.items():
-            answers[name] = submission.predict(
-                images, output_dir, name, notebook=notebook, temperature=fitted[name]["temperature"]
-            )
-    answers["blend"] = sum(part["share"] * answers[name] for name, part in fitted.items())
 
     votes = windows[list(VOTE_COLUMNS)].to_numpy()
     sources = pd.read_csv(real / "sources.csv").set_index("eeg_id").source[windows.eeg_id]

@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import ensemble, models
+from hms_utils.constants import VOTE_COLUMNS
+from hms_utils.ensemble import Ensemble
+
+
+def train(folder, name="cnn"):
+    """Leave what training leaves: models that always give one answer, and their records."""
+    key = {"data": "images", "views": ["near"], "epochs": 1}
+    for fold, logits in enumerate(([2.0, 0, 0, 0, 0, 0], [0, 2.0, 0, 0, 0, 0])):
+        model = models.build_cnn(1, (8, 16), filters=(2,))
+        weights = model.get_layer("logits").get_weights()
+        model.get_layer("logits").set_weights([weights[0] * 0, np.array(logits)])
+        path = folder / "models" / name / f"fold{fold}.keras"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        path.with_suffix(".json").write_text(json.dumps({"key": key}))
+    (folder / "oof").mkdir()
+    (folder / "oof" / f"{name}.parquet").touch()
+
+
+def seal(folder, temperature=1.0):
+    train_images = folder / "spectrograms" / "train"
+    train_images.mkdir(parents=True, exist_ok=True)
+    (train_images / "settings.json").write_text('{"reduce": [4, 2], "db_range": [-10, 40]}')
+    (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
+    votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
+    fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
+    ensemble.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)))
+
+
+def test_folds_are_averaged_after_their_temperature(tmp_path):
+    train(tmp_path)
+    images = {view: np.zeros((5, 4, 8, 16), np.uint8) for view in ("near", "far")}
+    for temperature in (1.0, 2.0):
+        seal(tmp_path, temperature)
+        mean = Ensemble(tmp_path).predict(images)
+        power = np.exp(2 / temperature)
+        high, low = power / (power + 5), 1 / (power + 5)
+        expected = [(high + low) / 2] * 2 + [low] * 4
+        np.testing.assert_allclose(mean, np.tile(expected, (5, 1)), rtol=1e-5)
+    smaller = {view: array[:, :, :4] for view, array in images.items()}
+    with pytest.raises(ValueError, match=r"cnn: expected images of shape \(1, 4, 8, 16\), found"):
+        Ensemble(tmp_path).predict(smaller)
+
+
+def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
+    train(tmp_path)
+    seal(tmp_path)
+    settings = Ensemble(tmp_path).settings
+    assert settings["images"] == {"reduce": [4, 2], "db_range": [-10, 40]}
+    np.testing.assert_allclose(settings["prior"], [10 / 12, 0, 0, 0, 0, 2 / 12])
+    assert settings["synthetic"]
+    assert settings["models"]["cnn"]["views"] == ["near"]
+
+
+def test_missing_changed_and_broken_models_are_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run notebooks/05_comparison"):
+        Ensemble(tmp_path)
+    train(tmp_path)
+    file = tmp_path / "models" / "cnn" / "fold1.keras"
+    seal(tmp_path)
+    file.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected the model that blend\.json"):
+        Ensemble(tmp_path)
+    seal(tmp_path)
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected a Keras model"):
+        Ensemble(tmp_path)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"fold1\.keras"):
+        Ensemble(tmp_path)
+
+
+def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
+        ensemble.require_models(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+    train(tmp_path)
+    ensemble.require_models(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+    with pytest.raises(ValueError, match="found others"):
+        ensemble.require_models(tmp_path, "cnn", "other images", notebook="03_cnn_baseline")
+    record = tmp_path / "models" / "cnn" / "fold1.json"
+    record.write_text(json.dumps({"key": {"data": "images", "epochs": 2}}))
+    with pytest.raises(ValueError, match="found others"):
+        ensemble.require_models(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
