@@ -16,7 +16,19 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import blending, cache, data, fitting, folds, models, sample, scoring, training
+from hms_utils import (
+    blending,
+    bootstrap,
+    cache,
+    data,
+    evaluation,
+    fitting,
+    folds,
+    models,
+    sample,
+    scoring,
+    training,
+)
 from hms_utils.backend import tf
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.fitting import Stage
@@ -97,7 +109,7 @@ def main(data_dir, output_dir):
             answers["calibrated"] = blending.out_of_fold(votes, {"cnn": answers[name]}, fold)
         pd.testing.assert_series_equal(oof.label_id, reference.label_id)
     answers = {
-        "prior": scoring.fold_priors(data.vote_shares(reference), fold),
+        "prior": evaluation.fold_priors(reference),
         **answers,
         "floor": sample.read_truth(data_dir, reference.label_id),
     }
@@ -106,12 +118,12 @@ def main(data_dir, output_dir):
     lines = {}
     for name, answer in answers.items():
         line = lines[name] = {}
-        for rows, part in (("all rows", slice(None)), (f">= {WELL_VOTED} votes", well)):
+        for rows, part in (("all rows", slice(None)), (evaluation.WELL, well)):
             own, base = (
                 scoring.row_divergence(votes[part], values[part])
                 for values in (answer, answers["as it is"])
             )
-            low, high = scoring.bootstrap_interval(own - base, patients[part])
+            low, high = bootstrap.interval(own - base, patients[part])
             line[f"KL, {rows}"] = f"{own.mean():.3f}"
             line[f"worse by, {rows}"] = f"{(own - base).mean():+.3f} ({low:+.3f} to {high:+.3f})"
     print(

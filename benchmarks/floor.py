@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from hms_utils import blending, data, sample, scoring
-from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
+from hms_utils import blending, evaluation, sample
+from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ASKED = {"cnn": 0.70, "efficientnet_b0": 0.75, "blend": 0.85}  # at ten votes and more
@@ -29,16 +29,10 @@ def main(data_dir, output_dir):
         oof = pd.read_parquet(output_dir / "oof" / f"{name}.parquet")
         networks[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
     votes, fold = oof[list(VOTE_COLUMNS)].to_numpy(), oof.fold.to_numpy()
-    answers = {
-        "prior": scoring.fold_priors(data.vote_shares(oof), fold),
-        **{
-            name: blending.out_of_fold(votes, {name: answer}, fold)
-            for name, answer in networks.items()
-        },
-        "blend": blending.out_of_fold(votes, networks, fold),
-        "floor": sample.read_truth(data_dir, oof.label_id),
-    }
-    card = scoring.scorecard(votes, answers, oof.patient_id)
+    answers = {name: blending.out_of_fold(votes, {name: networks[name]}, fold) for name in networks}
+    answers["blend"] = blending.out_of_fold(votes, networks, fold)
+    truth = sample.read_truth(data_dir, oof.label_id)
+    card = evaluation.scorecard(oof, answers, truth=truth)
     means = card.set_index(["model", "rows"]).kl
     card["closed"] = [
         (means["prior", line.rows] - line.kl)
@@ -46,9 +40,9 @@ def main(data_dir, output_dir):
         for line in card.itertuples(index=False)
     ]
     print(card.round(3).to_string(index=False))
-    well = card[card.rows == f">= {WELL_VOTED} votes"].set_index("model").closed
+    well = card[card.rows == evaluation.WELL].set_index("model").closed
     for name, share in ASKED.items():
-        print(f"{name}: {well[name]:.0%} closed at >= {WELL_VOTED} votes (asked: {share:.0%})")
+        print(f"{name}: {well[name]:.0%} closed at {evaluation.WELL} (asked: {share:.0%})")
 
 
 if __name__ == "__main__":

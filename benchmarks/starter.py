@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hms_utils import cache, data, folds, models, scoring, training
+from hms_utils import cache, data, evaluation, folds, models, scoring, training
 from hms_utils.backend import keras
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.fitting import Stage
@@ -130,21 +130,19 @@ def main(data_dir, output_dir):
     ours, our_seconds = train_ours(images, index, fold, output_dir)
     theirs, their_seconds = train_starter(images, targets, fold)
 
-    votes, patients = index[list(VOTE_COLUMNS)].to_numpy(), index.patient_id.to_numpy()
-    answers = {"prior": scoring.fold_priors(targets, fold), "starter": theirs, "ours": ours}
-    print(scoring.scorecard(votes, answers, patients).round(3).to_string(index=False))
-    well = votes.sum(axis=1) >= WELL_VOTED
+    index["fold"], answers = fold, {"starter": theirs, "ours": ours}
+    print(evaluation.scorecard(index, answers).round(3).to_string(index=False))
+    votes = index[list(VOTE_COLUMNS)].to_numpy()
     n_votes = votes.sum(axis=1)
     seen = sum(stage.epochs * np.sum(n_votes >= stage.min_votes) for stage in OURS)
     print(f"Images seen: {seen} here, {EPOCHS * len(votes)} by the starter's recipe")
-    parts = {name: answer[well] for name, answer in answers.items()}
-    pairs = [("ours", "starter")]
-    table = scoring.differences(votes[well], parts, patients[well], pairs)
-    print(f"\n>= {WELL_VOTED} votes\n{table.round(3).to_string(index=False)}")
-    kl = {name: scoring.kl_divergence(votes[well], answer) for name, answer in parts.items()}
+    table = evaluation.differences(index, answers, [("ours", "starter")])
+    print(f"\n{table.round(3).to_string(index=False)}")
+    well = evaluation.strata(index)[evaluation.WELL]
+    kl = {name: scoring.kl_divergence(votes[well], part[well]) for name, part in answers.items()}
     print(
-        f"KL {100 * (1 - kl['ours'] / kl['starter']):.0f} % lower than the starter's (at least "
-        f"15); {our_seconds:.1f} s an epoch against {their_seconds:.1f} (less)"
+        f"KL at {evaluation.WELL} {100 * (1 - kl['ours'] / kl['starter']):.0f} % lower than the "
+        f"starter's (at least 15); {our_seconds:.1f} s an epoch against {their_seconds:.1f} (less)"
     )
 
 

@@ -43,7 +43,7 @@ def require_models(output_dir, name, fingerprint, *, notebook):
         )
 
 
-def seal(output_dir, fitted, index):
+def seal(output_dir, fitted, index, concentration):
     """Write ``blend.json``: with the models' files, all that a prediction needs.
 
     Parameters
@@ -54,6 +54,8 @@ def seal(output_dir, fitted, index):
         By model, as `blending.fit` returns it.
     index : DataFrame
         Of the training images; its votes give the answer to what cannot be read.
+    concentration : float
+        Of votes around the blend, by `uncertainty.fit_concentration`.
     """
     output_dir = Path(output_dir)
     train = output_dir / "spectrograms" / "train"
@@ -72,6 +74,7 @@ def seal(output_dir, fitted, index):
         "models": models,
         "images": {"reduce": drawn["reduce"], "db_range": drawn["db_range"]},
         "prior": prior.tolist(),
+        "concentration": concentration,
         "synthetic": paths.read_json(train / "source.json")["synthetic"],
     }
     paths.write_json(output_dir / "blend.json", content)

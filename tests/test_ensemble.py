@@ -31,7 +31,7 @@ def seal(folder, temperature=1.0):
     (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
     votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
-    ensemble.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)))
+    ensemble.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)), 5.0)
 
 
 def test_folds_are_averaged_after_their_temperature(tmp_path):
@@ -56,6 +56,7 @@ def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
     assert settings["images"] == {"reduce": [4, 2], "db_range": [-10, 40]}
     np.testing.assert_allclose(settings["prior"], [10 / 12, 0, 0, 0, 0, 2 / 12])
     assert settings["synthetic"]
+    assert settings["concentration"] == 5
     assert settings["models"]["cnn"]["views"] == ["near"]
 
 

@@ -1,11 +1,9 @@
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
-from hms_utils import cache, data, plots, scoring
-from hms_utils.constants import VOTE_COLUMNS
+from hms_utils import cache, data, plots
 
 mpl.use("Agg")
 
@@ -62,25 +60,6 @@ def test_tiles_share_one_scale():
     assert {picture.get_clim() for picture in pictures} == {(0, 255)}
     assert [ax.get_ylabel()[:2] for ax in axes] == ["LL", "RL", "LP", "RP"]
     plt.close(figure)
-
-
-def test_scores_and_curves(windows, axes, tmp_path):
-    votes = windows[list(VOTE_COLUMNS)].to_numpy()
-    uniform = np.full(votes.shape, 1 / 6)
-    table = scoring.scorecard(votes, {"uniform": uniform, "same": uniform}, windows.patient_id)
-    plots.scorecard(table, axes)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["uniform", "same"]
-    plots.save(axes.figure, tmp_path, "scores")
-    assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
-    axes.clear()
-    stage = {"stage": ["all rows", "well voted"], "epoch": [1, 1], "loss": [2, 1]}
-    history = pd.DataFrame({"fold": [0, 0], **stage, "val_loss": [3, 2], "val_well": [None] * 2})
-    plots.learning_curves(history, axes)
-    assert axes.lines[0].get_xdata().tolist() == [1, 2]  # epochs go on through the stages
-    assert [text.get_text() for text in axes.texts] == ["all rows", "well voted"]
-    axes.clear()
-    plots.confusion(votes, uniform, axes)
-    assert axes.get_xlabel() == "mean predicted share"
 
 
 def test_augmentations_are_drawn_side_by_side():

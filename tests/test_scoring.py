@@ -3,9 +3,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from hms_utils import scoring
-from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.constants import VOTE_COLUMNS
 
 COLUMNS = list(VOTE_COLUMNS)
 
@@ -53,6 +56,60 @@ def test_equals_the_definition():
     assert scoring.kl_divergence(votes, prediction) == pytest.approx(expected, rel=1e-12)
 
 
+counts = hnp.arrays(np.int64, (7, 6), elements=st.integers(0, 30))
+# Zero and one, what is clipped and what is not.
+chances = hnp.arrays(
+    float, (7, 6), elements=st.floats(0, 1) | st.sampled_from([0, 1e-300, 1e-16, 1 - 1e-16, 1])
+)
+
+
+@given(counts, chances)
+def test_equals_the_definition_for_any_votes_and_probabilities(votes, prediction):
+    votes = votes.copy()
+    votes[votes.sum(axis=1) == 0, 0] = 1
+    expected = plain(votes.tolist(), prediction.tolist())
+    found = scoring.kl_divergence(votes, prediction)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    parts = scoring.class_divergence(votes, prediction)
+    assert parts.sum() == pytest.approx(found, rel=1e-9, abs=1e-9)
+
+
+@given(counts, st.integers(1, 5), st.permutations(range(7)), st.permutations(range(6)))
+def test_scale_and_order_do_not_matter(votes, factor, rows, classes):
+    votes = votes + 1
+    prediction = np.linspace(0.1, 1, 42).reshape(7, 6)
+    prediction /= prediction.sum(axis=1, keepdims=True)
+    expected = scoring.kl_divergence(votes, prediction)
+    moved = np.ix_(rows, classes)
+    found = scoring.kl_divergence(factor * votes[moved], prediction[moved])
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@given(counts)
+def test_nothing_is_better_than_the_votes_themselves(votes):
+    votes = votes + np.eye(7, 6, dtype=int) + [0, 0, 0, 0, 0, 1]
+    shares = votes / votes.sum(axis=1, keepdims=True)
+    assert scoring.kl_divergence(votes, shares) == pytest.approx(0, abs=1e-12)
+    flatter = 0.9 * shares + 0.1 / 6
+    assert scoring.kl_divergence(votes, flatter) >= 0
+
+
+def test_more_rows_than_a_block_are_all_counted():
+    votes, prediction = random_rows(20_001)
+    rows = scoring.row_divergence(votes, prediction)
+    for row in (0, 8191, 8192, 20_000):
+        assert rows[row] == pytest.approx(plain(votes[[row]], prediction[[row]]), rel=1e-12)
+    assert scoring.kl_divergence(votes, prediction) == pytest.approx(rows.mean(), rel=1e-12)
+    with pytest.raises(ValueError, match="none in row 20000"):
+        scoring.row_divergence(votes * (np.arange(20_001) < 20_000)[:, None], prediction)
+
+
+def test_what_a_class_adds():
+    votes, prediction = np.array([[1, 1, 0]]), np.array([[0.25, 0.5, 0.25]])
+    parts = scoring.class_divergence(votes, prediction)
+    np.testing.assert_allclose(parts, [0.5 * math.log(2), 0, 0], atol=1e-15)
+
+
 def test_weights():
     votes, prediction = random_rows(3)
     rows = scoring.row_divergence(votes, prediction)
@@ -66,6 +123,7 @@ def test_weights():
         ([[1, 0]], [[0.5, 0.3, 0.2]], "of one shape"),
         ([1, 0], [0.5, 0.5], "of one shape"),
         ([[1, 0], [0, 0]], [[0.5, 0.5]] * 2, "none in row 1"),
+        ([[0.5, np.nan]], [[0.5, 0.5]], "target of zero and more, .* 1 of 1 rows are wrong"),
         ([[1, 0], [-1, 2]], [[0.5, 0.5]] * 2, "target of zero and more, .* in row 1"),
         ([[1, 0]], [[np.nan, 1]], "prediction of zero and more"),
         (np.zeros((0, 6)), np.zeros((0, 6)), "at least one row"),
@@ -74,6 +132,13 @@ def test_weights():
 def test_impossible_arrays_are_refused(target, prediction, message):
     with pytest.raises(ValueError, match=message):
         scoring.kl_divergence(target, prediction)
+
+
+@pytest.mark.parametrize("weights", [[1, 2], [1, -1, 1], [0, 0, 0], [1, np.nan, 1]])
+def test_impossible_weights_are_refused(weights):
+    votes, prediction = random_rows(3)
+    with pytest.raises(ValueError, match="expected 3 weights of zero and more"):
+        scoring.kl_divergence(votes, prediction, weights=weights)
 
 
 @pytest.fixture
@@ -116,8 +181,16 @@ def change(table, column, values):
         (lambda t: t[1:], r"submission lacks ids: 1, first \[.*100"),
         (lambda t: pd.concat([t, t[:1]]), "submission repeats ids: 1"),
         (lambda t: pd.concat([t, t[:1].assign(eeg_id=7)]), "not asked for: 1"),
-        (lambda t: change(t, "gpd_vote", "0.1"), "submission must be numeric"),
-        (lambda t: change(t, "gpd_vote", -0.1), "submission must be at least zero: 20 of 20"),
+        (lambda t: t[:0], "submission lacks ids: 20"),
+        (lambda t: change(t, "eeg_id", t.eeg_id.astype(str)), "submission lacks ids: 20"),
+        (
+            lambda t: change(t, "gpd_vote", "0.1"),
+            "submission must be numeric, found .* in gpd_vote",
+        ),
+        (
+            lambda t: change(t, "gpd_vote", t.gpd_vote.where(t.eeg_id != 107, -0.1)),
+            "submission must be at least zero: 1 of 20 rows do not, first 107 with",
+        ),
         (lambda t: change(t, "gpd_vote", 1.1), "submission must be no greater than one"),
         (lambda t: change(t, "gpd_vote", t.gpd_vote / 2), "submission must add to one"),
         (lambda t: change(t, "gpd_vote", np.nan), "submission must add to one"),
@@ -152,53 +225,3 @@ def test_tolerance_of_row_sums(tables, excess, passes):
     else:
         with pytest.raises(ValueError, match="add to one"):
             scoring.score(solution, submission)
-
-
-def test_fold_priors_do_not_see_their_own_fold():
-    shares = np.eye(6)[[0, 0, 1, 2]]
-    prior = scoring.fold_priors(shares, np.array([0, 0, 1, 1]))
-    np.testing.assert_allclose(prior[0], [0, 0.5, 0.5, 0, 0, 0])
-    np.testing.assert_allclose(prior[3], [1, 0, 0, 0, 0, 0])
-
-
-def test_bootstrap_interval_is_of_patients():
-    rng = np.random.default_rng(0)
-    patients = np.repeat(np.arange(50), 40)
-    rows = rng.normal(size=50)[patients]  # rows of a patient are all alike
-    low, high = scoring.bootstrap_interval(rows, patients)
-    assert low < rows.mean() < high
-    # 1.96 standard errors of a mean over 50 patients on either side.
-    expected = 2 * 1.96 * rows.std() / np.sqrt(50)
-    assert high - low == pytest.approx(expected, rel=0.1)
-    assert np.isnan(scoring.bootstrap_interval(rows[:40], patients[:40])).all()
-
-
-def test_scorecard_has_a_line_for_each_stratum_with_rows():
-    votes = np.zeros((6, 6), int)
-    votes[:, 0] = [1, 3, 5, 7, 10, 20]
-    prediction = np.full((6, 6), 1 / 6)
-    table = scoring.scorecard(votes, {"uniform": prediction}, np.arange(6))
-    assert table.rows.tolist() == ["all rows", "3-9 votes", ">= 10 votes"]
-    assert table.n_rows.tolist() == [6, 3, 2]
-    np.testing.assert_allclose(table.kl, math.log(6))
-    assert scoring.scorecard(votes[:1], {"m": prediction[:1]}, [0]).rows.tolist() == ["all rows"]
-
-
-def test_differences_are_paired():
-    votes, worse = random_rows(200)
-    better = 0.5 * worse + 0.5 * votes / votes.sum(axis=1, keepdims=True)
-    patients = np.arange(200) // 2
-    table = scoring.differences(votes, {"a": better, "b": worse}, patients, [("a", "b")])
-    expected = scoring.kl_divergence(votes, better) - scoring.kl_divergence(votes, worse)
-    assert table.difference[0] == pytest.approx(expected)
-    assert table.low[0] < expected < table.high[0] < 0
-
-
-def test_per_class():
-    votes = np.eye(6, dtype=int)[[0, 0, 1]] * 4
-    prediction = np.full((3, 6), 1 / 6)
-    table = scoring.per_class(votes, prediction)
-    assert table.index.tolist() == list(CLASSES)
-    assert table.rows.tolist() == [2, 1, 0, 0, 0, 0]
-    assert table.kl["Seizure"] == pytest.approx(math.log(6))
-    assert np.isnan(table.kl["GPD"])

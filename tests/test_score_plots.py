@@ -1,0 +1,83 @@
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import discrimination, evaluation, plots, score_plots, uncertainty
+from hms_utils.constants import CLASSES, VOTE_COLUMNS
+
+mpl.use("Agg")
+
+
+@pytest.fixture
+def axes():
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    rng = np.random.default_rng(0)
+    prediction = rng.dirichlet(np.full(6, 0.7), 60)
+    table = pd.DataFrame(rng.multinomial(12, prediction), columns=list(VOTE_COLUMNS))
+    table = table.assign(label_id=range(60), patient_id=np.arange(60) // 2, fold=np.arange(60) % 2)
+    return table, prediction
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_learning_curves_go_on_through_the_stages(axes):
+    stage = {"stage": ["all rows", "well voted"], "epoch": [1, 1], "loss": [2, 1]}
+    history = pd.DataFrame({"fold": [0, 0], **stage, "val_loss": [3, 2], "val_well": [None] * 2})
+    score_plots.learning_curves(history, axes)
+    assert axes.lines[0].get_xdata().tolist() == [1, 2]
+    assert [text.get_text() for text in axes.texts] == ["all rows", "well voted"]
+
+
+def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
+    table, prediction = panel
+    card = evaluation.scorecard(table, {"cnn": prediction, "other": prediction})
+    score_plots.scorecard(card, axes)
+    assert texts(axes) == ["uniform", "prior", "cnn", "other", "floor (estimate)"]
+    assert axes.get_yticklabels()[0].get_text() == "all rows\n60 rows, 30 patients"
+    plots.save(axes.figure, tmp_path, "scores")
+    assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
+
+
+def test_ranking_shows_every_class_and_chance(panel):
+    table, prediction = panel
+    figure, axes = plt.subplots(1, 2)
+    score_plots.ranking({"cnn": discrimination.per_class(table, prediction)}, axes)
+    assert [label.get_text().split()[0] for label in axes[0].get_yticklabels()] == list(CLASSES)
+    assert texts(axes[1]) == ["by chance", "cnn"]
+    plt.close(figure)
+
+
+def test_confusion_counts_every_row(panel, axes):
+    table, prediction = panel
+    score_plots.confusion(table, prediction, axes)
+    assert sum(int(text.get_text()) for text in axes.texts) == len(table)
+    assert axes.get_ylabel() == "experts' consensus"
+
+
+def test_reliability_has_a_panel_for_each_class(panel):
+    figure, axes = plt.subplots(2, 3)
+    curve = uncertainty.reliability(*panel)
+    score_plots.reliability({"raw": curve, "blend": curve}, axes)
+    assert [ax.get_title() for ax in axes.flat] == list(CLASSES)
+    assert texts(axes[0, 0])[0].startswith("raw: 0.")
+    plt.close(figure)
+
+
+def test_entropies_and_intervals_show_every_window(panel, axes):
+    score_plots.entropies(*panel, axes)
+    assert sum(len(points.get_offsets()) for points in axes.collections) == 60
+    axes.clear()
+    score_plots.vote_intervals(*panel, 5.0, axes)
+    bars, *points = axes.collections
+    assert len(bars.get_segments()) == 60
+    assert sum(len(part.get_offsets()) for part in points) == 60
