@@ -80,6 +80,25 @@ def fit(votes, predictions):
     }
 
 
+def mix(fitted, predictions):
+    """Mix predictions with what `fit` returned.
+
+    Parameters
+    ----------
+    fitted : dict of str to dict
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+    """
+    return sum(
+        part["share"] * temper(predictions[name], part["temperature"])
+        for name, part in fitted.items()
+    )
+
+
 def out_of_fold(votes, predictions, folds):
     """Blend each fold with what was fitted on the other folds.
 
@@ -101,8 +120,6 @@ def out_of_fold(votes, predictions, folds):
     for fold in np.unique(folds):
         held_out = folds == fold
         others = {name: prediction[~held_out] for name, prediction in predictions.items()}
-        mixed[held_out] = sum(
-            part["share"] * temper(predictions[name][held_out], part["temperature"])
-            for name, part in fit(votes[~held_out], others).items()
-        )
+        own = {name: prediction[held_out] for name, prediction in predictions.items()}
+        mixed[held_out] = mix(fit(votes[~held_out], others), own)
     return mixed

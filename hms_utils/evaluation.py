@@ -96,9 +96,9 @@ def scorecard(table, predictions, *, truth=None):
     """Tabulate divergences on all groups of rows, between the marks that frame them.
 
     Before the given models come ``uniform``, which knows nothing, and, where there
-    are folds, ``prior``, as of `fold_priors`; after them ``floor``, the score of a
-    perfect model: exact with the truth, else estimated where rows have ten votes
-    and more.
+    are folds, ``prior``, as of `fold_priors`; after them, with the truth, ``floor``,
+    the score of a perfect model, and ``floor (estimate)``, by `estimated_floor`
+    where rows have ten votes and more.
 
     Parameters
     ----------
@@ -133,10 +133,9 @@ def scorecard(table, predictions, *, truth=None):
     for name, prediction in predictions.items():
         check_prediction(prediction, table, name)
     rows = {name: row_divergence(votes, prediction) for name, prediction in models.items()}
-    if truth is None:
-        rows["floor (estimate)"] = estimated_floor(votes)
-    else:
+    if truth is not None:
         rows["floor"] = row_divergence(votes, truth)
+    rows["floor (estimate)"] = estimated_floor(votes)
     groups = strata(table)
     cells = [
         (model, group)

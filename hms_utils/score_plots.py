@@ -13,7 +13,7 @@ _MARKS = {
     "uniform": ("#BBBBBB", "s"),
     "prior": (_GREY, "s"),
     "floor": ("#222222", "D"),
-    "floor (estimate)": ("#222222", "D"),
+    "floor (estimate)": ("#999999", "D"),
 }
 
 

@@ -78,7 +78,7 @@ def test_scorecard_frames_models_by_marks():
     assert (means.n_patients == 100).all()
     exact = evaluation.scorecard(table, {"good": shares}, truth=shares).set_index(["model", "rows"])
     assert exact.kl["floor", "all rows"] == exact.kl["good", "all rows"]
-    assert "floor (estimate)" not in exact.index
+    assert exact.kl["floor (estimate)", evaluation.WELL] == means.kl["floor (estimate)"]
 
 
 def test_the_floor_of_few_votes_is_not_estimated():
