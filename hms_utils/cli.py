@@ -64,7 +64,7 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     an interruption, goes on where the first stopped.
     """
     with _plain_errors():
-        from hms_utils import chain, sample
+        from hms_utils import chain, report, sample
 
         notebooks = chain.select(first, only)
         parameters = chain.read_parameters(assignments, notebooks)
@@ -80,9 +80,12 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     if last.failed:
         print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
         print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
-        sys.exit(1)
-    if notebooks[-1] == chain.NOTEBOOKS[-1]:
+    elif notebooks[-1] == chain.NOTEBOOKS[-1]:
         print(f"\nSubmission: {output_dir / 'submission.csv'}")
+    with _plain_errors():
+        print(f"Report: {report.write(output_dir, results)}")
+    if last.failed:
+        sys.exit(1)
 
 
 @main.command()

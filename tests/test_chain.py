@@ -1,6 +1,7 @@
 """The runner: the whole chain at a tiny scale, its parameters and its failures."""
 
 import shutil
+from html import unescape
 
 import nbformat
 import numpy as np
@@ -65,6 +66,11 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     }
     blend = paths.read_json(tmp_path / "blend.json")
     assert sum(part["share"] for part in blend["models"].values()) == pytest.approx(1)
+    assert f"Report: {tmp_path / 'report.html'}" in result.output
+    page = unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for name in chain.NOTEBOOKS:
+        assert f'<h2 id="{name}">' in page
+        assert paths.read_json(tmp_path / "metrics" / f"{name}.json")["headline"] in page
 
     # All trained again gives the same answer to the byte.
     before = (tmp_path / "submission.csv").read_bytes()
@@ -214,6 +220,8 @@ def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, so
     assert str(sample_dir) in result.output  # what the notebook printed until then
     assert "02_eda" not in result.output
     assert (tmp_path / "out" / "executed" / "01_eda.ipynb").is_file()
+    page = unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    assert f"FAILED:</b> {'cell [4]: ' if 'Key' in message else ''}{message}" in page
 
 
 def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_file, monkeypatch):

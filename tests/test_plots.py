@@ -71,3 +71,18 @@ def test_augmentations_are_drawn_side_by_side():
     means = [[ax.images[0].get_array().mean() for ax in row] for row in axes]
     assert means == [[0, 1], [7, 8]]
     plt.close(figure)
+
+
+def test_svg_is_small_and_the_same_each_time(tmp_path):
+    eeg = np.random.default_rng(0).normal(0, 30, (10_000, 20)).astype(np.float32)
+    drawings = []
+    for name in ("first", "second"):
+        figure, ax = plt.subplots(figsize=(9, 5))
+        plots.montage(eeg, ax)
+        plots.save(figure, tmp_path, name)
+        plt.close(figure)
+        drawings.append((tmp_path / "figures" / f"{name}.svg").read_bytes())
+    assert drawings[0] == drawings[1]
+    assert drawings[0].count(b"<image") == 1  # the traces
+    assert b"<text" not in drawings[0]  # which needs a font
+    assert len(drawings[0]) < 1_000_000

@@ -46,6 +46,7 @@ def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
     assert axes.get_yticklabels()[0].get_text() == "all rows\n60 rows, 30 patients"
     plots.save(axes.figure, tmp_path, "scores")
     assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
+    assert "<image" not in (tmp_path / "figures" / "scores.svg").read_text(encoding="utf-8")
 
 
 def test_ranking_shows_every_class_and_chance(panel):

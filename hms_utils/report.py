@@ -1,0 +1,116 @@
+"""One page of the whole chain: the executed notebooks, for reading without Jupyter."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hms_utils import paths
+from hms_utils.chain import NOTEBOOKS
+
+TITLE = "HMS harmful brain activity: from EEG to submission"
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+
+
+def write(output_dir, results):
+    """Write the executed notebooks of a folder as one page, ``<output_dir>/report.html``.
+
+    The page asks nothing of any network and runs no script: images are embedded,
+    code is folded away.
+
+    Parameters
+    ----------
+    output_dir : Path
+        All of the chain's notebooks that are in its ``executed/`` are taken.
+    results : sequence of chain.Result
+        Of the run that ends with this page. Notebooks that it did not run are
+        marked so, and have their headline from ``metrics/<notebook>.json``.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    exporter = _exporter()
+    ran = {result.notebook: result for result in results}
+    files = [output_dir / "executed" / f"{name}.ipynb" for name in NOTEBOOKS]
+    parts = [
+        _part(exporter, path, output_dir, ran.get(path.stem)) for path in files if path.is_file()
+    ]
+    page = exporter.environment.get_template("report.html.j2").render(
+        title=TITLE,
+        parts=parts,
+        seconds=sum(result.seconds for result in results),
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        notice=paths.SYNTHETIC_NOTICE,
+        synthetic=[part["name"] for part in parts if paths.SYNTHETIC_NOTICE in part["body"]],
+    )
+    with paths.replacing(output_dir / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return output_dir / "report.html"
+
+
+def _exporter():
+    from jinja2 import FileSystemLoader  # of nbconvert, which takes a second to import
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    settings = Config()
+    settings.CoalesceStreamsPreprocessor.enabled = True  # papermill stores a print at a time
+    settings.TagRemovePreprocessor.enabled = True
+    settings.TagRemovePreprocessor.remove_cell_tags = ["papermill-error-cell-tag"]
+    # No scripts and no widgets: these have a text or an image as well.
+    settings.NbConvertBase.display_data_priority = [
+        *("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+    ]
+    return HTMLExporter(
+        config=settings,
+        extra_loaders=[FileSystemLoader(Path(__file__).parent / "templates")],
+        template_file="notebook.html.j2",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )
+
+
+def _part(exporter, path, output_dir, result):
+    """Return what the page's template asks of one notebook."""
+    import nbformat
+    from bs4 import BeautifulSoup
+
+    metrics = output_dir / "metrics" / f"{path.stem}.json"  # written by a notebook's last cell
+    failed = result.failed if result else not metrics.is_file()
+    part = {"name": path.stem, "title": path.stem, "result": result, "failed": failed}
+    if result:
+        part["headline"] = result.headline
+    else:
+        part["headline"] = "it did not finish" if failed else paths.read_json(metrics)["headline"]
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except ValueError as error:  # cut off when a run was killed
+        return part | {"failed": True, "headline": f"{path} cannot be read: {error}", "body": ""}
+    soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+    _tidy(soup, path.stem)
+    title = soup.find("h2")
+    if title:
+        part["title"] = title.extract().get_text()
+    error = soup.find(class_="error")
+    if error:
+        part["error"] = error["id"] = f"{path.stem}-error"
+    return part | {
+        "when": notebook.metadata.get("papermill", {}).get("start_time", "")[:16].replace("T", " "),
+        "headings": [(heading["id"], heading.get_text()) for heading in soup.find_all("h3")],
+        "body": str(soup),
+    }
+
+
+def _tidy(soup, name):
+    """Fit a notebook into the page: headings one level down, no id twice, images described."""
+    for element in soup(["script", "link"]):
+        element.decompose()
+    for element in soup.select("[id^='cell-id=']"):
+        del element["id"]
+    for number, heading in enumerate(soup(_HEADINGS), start=1):
+        heading.name = f"h{min(int(heading.name[1]) + 1, 6)}"
+        heading["id"] = f"{name}-{number}"
+    for number, image in enumerate(soup.select(".jp-OutputArea-output img"), start=1):
+        heading = image.find_previous(_HEADINGS)
+        image["alt"] = f"{heading.get_text() if heading else name}, figure {number}"
