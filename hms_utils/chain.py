@@ -15,6 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
 from hms_utils.data import load_metadata
+from hms_utils.evaluation import WELL
 
 NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
@@ -300,3 +301,34 @@ def table(results):
         lines.append(f"{result.notebook:<20}{result.seconds:>8.0f}{memory:>9}  {headline}")
     lines.append(f"{'all':<20}{sum(result.seconds for result in results):>8.0f}")
     return "\n".join(lines)
+
+
+def scores(output_dir):
+    """Lay out the comparison's scores as lines: models and marks, on all and well-voted rows.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Where ``metrics/05_comparison.json`` is.
+
+    Returns
+    -------
+    str
+    """
+    card = paths.read_json(output_dir / "metrics" / "05_comparison.json")["scorecard"]
+    groups = [group for group in ("all rows", WELL) if any(cell["rows"] == group for cell in card)]
+    sizes = {cell["rows"]: cell["n_rows"] for cell in card}
+    titles = [f"{group} ({sizes[group]})" for group in groups]
+    header = "".join(f"{title:<28}" for title in titles)
+    lines = [f"{'KL divergence':<20}{header}".rstrip()]
+    cells = {(cell["model"], cell["rows"]): _score(cell) for cell in card}
+    for model in dict.fromkeys(cell["model"] for cell in card):
+        columns = [f"{cells.get((model, group), ''):<28}" for group in groups]
+        lines.append((f"{model:<20}" + "".join(columns)).rstrip())
+    return "\n".join(lines)
+
+
+def _score(cell):
+    if cell["low"] is None:  # of one patient
+        return f"{cell['kl']:.3f}"
+    return f"{cell['kl']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})"

@@ -77,6 +77,8 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
         results = list(chain.run(notebooks, parameters, location, output_dir, full=full))
     print("\n" + chain.table(results))
     last = results[-1]
+    if any(result.notebook == "05_comparison" and not result.failed for result in results):
+        print("\n" + chain.scores(output_dir))
     if last.failed:
         print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
         print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
