@@ -123,7 +123,7 @@ def keras_rate():
     from hms_utils.backend import keras
 
     model = models.build_efficientnet_b0(VIEWS, TILE)
-    for layer in model.get_layer("efficientnetb0").layers:
+    for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
     model.compile(keras.optimizers.AdamW(1e-4), keras.losses.KLDivergence(), jit_compile=False)

@@ -84,7 +84,7 @@ def to_float32(model):
     model : keras.Model
         Changed in place; not yet called.
     """
-    for layer in _leaves(model):
+    for layer in model.layers:
         layer.dtype_policy = "float32"
 
 
@@ -114,7 +114,7 @@ class Fitter:
         self.targets, self.n_votes = vote_shares(index), index.n_votes.to_numpy()
         weights = _row_weights(self.n_votes)
         self.weights = (weights / weights.mean()).astype(np.float32)
-        self.leaves = [layer for layer in _leaves(self.model) if layer.trainable]
+        self.layers = [layer for layer in self.model.layers if layer.trainable]
         self.initial = [np.array(variable) for variable in self.model.variables]
         self.compiled, self.features = {}, None
 
@@ -192,9 +192,9 @@ class Fitter:
         """Return a model that trains these layers, and its optimizer's first state."""
         # Which layers are trained is read when the training step is traced, so the models
         # of several stages can share them.
-        for leaf in self.leaves:
-            leaf.trainable = not layers or leaf.name.startswith(layers)
-        if not any(leaf.trainable for leaf in self.leaves):
+        for layer in self.layers:
+            layer.trainable = not layers or layer.name.startswith(layers)
+        if not any(layer.trainable for layer in self.layers):
             raise ValueError(f"expected layers whose names begin with {layers}, found none")
         if layers not in self.compiled:
             with self.strategy.scope():
@@ -263,11 +263,6 @@ def _row_weights(n_votes):
 def _assign(variables, values):
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def _leaves(model):
-    for layer in model.layers:
-        yield from _leaves(layer) if hasattr(layer, "layers") else (layer,)
 
 
 class _Progress(keras.callbacks.Callback):

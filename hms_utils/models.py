@@ -50,17 +50,17 @@ def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):
         probabilities.
     """
     images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
-    scaled = layers.Rescaling(1 / 127.5, offset=-1)(images)
+    scaled = layers.Rescaling(1 / 127.5, offset=-1, name="pixels")(images)
     pooled = []
     for view in range(n_views):
         x = layers.Permute((2, 3, 1))(scaled[:, view])
         x = layers.AveragePooling2D((max(1, tile_shape[0] // _BANDS), 1))(x)
-        for count in filters:
+        for number, count in enumerate(filters):
             x = layers.Conv2D(count, 3, padding="same", use_bias=False)(x)
             # Small data sets have too few steps for the default momentum of 0.99, and
             # several devices must not each have statistics of their own.
             x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
-            x = layers.ReLU()(x)
+            x = layers.ReLU(name=f"view{view}_block{number}")(x)
             x = layers.MaxPooling2D(2)(x)
         pooled.append(layers.GlobalAveragePooling2D()(x))
     x = layers.Identity(name="features")(keras.ops.concatenate(pooled, axis=-1))
@@ -95,26 +95,26 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
     height, width = tile_shape
     mosaic_shape = (2 * height, n_views * width)
     images = keras.Input((n_views, len(CHAINS), *tile_shape), dtype="uint8", name="images")
-    x = layers.Rescaling(1.0)(images)  # the backbone takes 0-255, as floats
+    x = layers.Rescaling(1.0, name="pixels")(images)  # the backbone takes 0-255, as floats
     # Chains alternate between left and right: view, row, side, frequency, time.
     x = layers.Reshape((n_views, 2, 2, height, width))(x)
     x = layers.Permute((2, 4, 1, 5, 3))(x)
     sides = layers.Reshape((*mosaic_shape, 2))(x)
     mosaic = layers.Concatenate()([sides, keras.ops.mean(sides, axis=-1, keepdims=True)])
+    # Built into this graph, not nested in it, so that get_layer finds every layer.
     backbone = keras.applications.EfficientNetB0(
-        include_top=False, weights=None, input_shape=(*mosaic_shape, 3), pooling="avg"
+        include_top=False, weights=None, input_tensor=mosaic, pooling="avg"
     )
     if weights_file is not None:
         load_imagenet(backbone, weights_file)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
-            # Not trainable means inference mode; calling the backbone with
-            # training=False does not, Keras 3 overrides it in a nested model.
+            # Not trainable means inference mode, in training too.
             layer.trainable = weights_file is None
             layer.momentum, layer.synchronized = 0.9, True  # see build_cnn
         elif isinstance(layer, layers.Dropout) and weights_file is None:
             layer.rate = 0.0  # dropping whole blocks takes long schedules to pay
-    x = layers.Identity(name="features")(backbone(mosaic))
+    x = layers.Identity(name="features")(backbone.output)
     return keras.Model(images, _head(x, dropout), name="efficientnet_b0")
 
 

@@ -95,7 +95,7 @@ def cross_validate(
     name = fitter.model.name
     key = {
         "code": paths.code_version(*_CODE),
-        "network": _describe(fitter.leaves),
+        "network": _describe(fitter.layers),
         "stages": [asdict(stage) | {"layers": list(stage.layers)} for stage in stages],
         "batch_size": batch_size,
         "augment": list(augment),

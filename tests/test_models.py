@@ -30,6 +30,13 @@ def test_cnn_is_small():
     assert models.build_cnn(3, (128, 256)).count_params() < 500_000
 
 
+def test_efficientnet_is_one_graph_with_all_layers_by_name():
+    model = models.build_efficientnet_b0(2, TILE)
+    assert model.count_params() == 4_057_257
+    assert model.get_layer("block6a_expand_activation").output.shape == (None, 4, 8, 672)
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+
+
 def test_mosaic_has_a_place_and_colour_for_every_tile(pictures):
     model = models.build_efficientnet_b0(2, TILE)
     layer = next(la for la in model.layers if isinstance(la, keras.layers.Concatenate))
@@ -69,6 +76,16 @@ def test_pretrained_model_leaves_batch_statistics_alone(imagenet_file, pictures)
     model(pictures, training=True)
     assert len(moving) > 50
     assert all((v.numpy() == b).all() for v, b in zip(moving, before, strict=True))
+    # The weights are those that the backbone alone would load.
+    shape = (2 * TILE[0], 2 * TILE[1], 3)
+    alone = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=shape, pooling="avg"
+    )
+    models.load_imagenet(alone, imagenet_file)
+    colours = next(la for la in model.layers if isinstance(la, keras.layers.Concatenate)).output
+    outputs = [colours, model.get_layer("features").output]
+    mosaic, features = keras.Model(model.input, outputs)(pictures)
+    np.testing.assert_allclose(features, alone(mosaic), rtol=1e-4, atol=1e-6)
 
 
 def test_find_weights_prefers_a_local_file(tmp_path, monkeypatch):
