@@ -95,6 +95,23 @@ class Patient:
     quirk: artefacts.Quirk
 
 
+@dataclass(frozen=True)
+class Planted:
+    """Where and when the patterns of one content were added, for scoring only.
+
+    Attributes
+    ----------
+    left_share : float
+        As `simulate.left_share` of what was added.
+    start, stop : float
+        Seconds on the spectrogram's clock; the ends are soft.
+    """
+
+    left_share: float
+    start: float
+    stop: float
+
+
 def draw_patient(rng):
     """Draw a `Patient`; most are old, as on intensive care units."""
     age = float(rng.triangular(0, 65, 95))
@@ -163,17 +180,20 @@ def simulate_course(rng, recordings, patient):
 
     Returns
     -------
-    ndarray of float32, shape (n_samples, 20)
+    course : ndarray of float32, shape (n_samples, 20)
         Microvolts with two decimals, columns as in an EEG file. It begins one
         second before the spectrogram's clock, because row 0 is centred at
         second 1 and made of 4 s, and ends one second after.
+    planted : list of list of Planted
+        For each recording, one for each of its contents.
     """
     n_samples = (2 * n_spectrogram_rows(recordings) + 2) * SFREQ
     eeg = simulate.background(rng, n_samples, patient.background, patient.age)
     level = simulate.visible_level(eeg)
-    bounds = _bounds(recordings, n_samples / SFREQ)
+    bounds, planted = _bounds(recordings, n_samples / SFREQ), []
     for recording, (earliest, latest) in zip(recordings, bounds, strict=True):
         origin = simulate.draw_origin(rng)
+        planted.append([])
         for number, content in enumerate(recording.contents):
             first, last = recording.span(number)
             # It begins and ends somewhere outside the labels, or gives way to the next.
@@ -182,14 +202,15 @@ def simulate_course(rng, recordings, patient):
             is_last = number == len(recording.contents) - 1
             stop = min(last + after, latest) if is_last else last + LABEL_SECONDS / 2
             part = eeg[:, int((1 + start) * SFREQ) : int((1 + stop) * SFREQ)]
-            _add_patterns(rng, part, content, origin, level)
+            added = _add_patterns(rng, part, content, origin, level)
+            planted[-1].append(Planted(simulate.left_share(added), start, stop))
             if content.is_background and rng.random() < _OBSCURED:
                 artefacts.obscure(rng, part)
     eeg *= patient.gain
     ekg = artefacts.heartbeat(rng, n_samples)
     artefacts.add_body(rng, eeg, ekg)
     artefacts.add_amplifier(rng, eeg, patient.quirk)
-    return np.vstack([eeg, ekg]).T.round(2)
+    return np.vstack([eeg, ekg]).T.round(2), planted
 
 
 def _bounds(recordings, seconds):
@@ -200,13 +221,19 @@ def _bounds(recordings, seconds):
 
 
 def _add_patterns(rng, eeg, content, origin, level):
-    """Add the content's patterns to a part of the course, in place, with soft ends."""
+    """Add the content's patterns to a part of the course, in place, with soft ends.
+
+    Returns what was added.
+    """
     n_samples = eeg.shape[1]
     ramp = int(min(rng.uniform(1, 4) * SFREQ, n_samples // 2))
     envelope = np.ones(n_samples, np.float32)
     envelope[:ramp] = np.linspace(0, 1, ramp)
     envelope[n_samples - ramp :] = np.linspace(1, 0, ramp)
-    clarity = sum(content.shares.values())
+    clarity, added = sum(content.shares.values()), np.zeros_like(eeg)
     for name, share in content.shares.items():
         size = level * rng.lognormal(np.log(7), 0.15) * share
-        eeg += simulate.pattern(rng, name, n_samples, origin, clarity) * (size * envelope)
+        pattern = simulate.pattern(rng, name, n_samples, origin, clarity) * (size * envelope)
+        eeg += pattern
+        added += pattern
+    return added

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from hms_utils.constants import DIFFERENCES, ELECTRODES, SFREQ
+from hms_utils.constants import CHAINS, DIFFERENCES, ELECTRODES, SFREQ
 
 # The 10-20 positions on a flat head of radius 1: x to the right, y to the front.
 _POSITIONS = {
@@ -147,6 +147,16 @@ def _sleep(rng, n_samples):
 def visible_level(eeg):
     """Return the root mean square of the double banana's middle difference, a float."""
     return float(np.median((eeg[_FIRST] - eeg[_SECOND]).std(axis=1)))
+
+
+def left_share(eeg):
+    """Return the left chains' share of the power of the double banana's differences, a float.
+
+    NaN if there is no power.
+    """
+    power = (eeg[_FIRST] - eeg[_SECOND]).var(axis=1).reshape(len(CHAINS), -1).sum(axis=1)
+    left = [chain.startswith("L") for chain in CHAINS]
+    return float(power[left].sum() / power.sum()) if power.any() else np.nan
 
 
 @dataclass(frozen=True)

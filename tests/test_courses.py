@@ -61,7 +61,7 @@ def test_a_pattern_starts_and_stops_around_its_labels():
     within, outside = [], []
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        course = courses.simulate_course(rng, [recording], PATIENT)
+        course, _ = courses.simulate_course(rng, [recording], PATIENT)
         spectrogram = spectrograms.competition_spectrogram(course)
         within.append(np.median(band_power(spectrogram, recording.span(0))))
         outside.append(np.median(band_power(spectrogram, (0, 60))))
@@ -73,16 +73,38 @@ def test_a_course_changes_between_its_contents():
     recording = courses.Recording("10+", 275, np.array([0, 4, 30, 34]), contents, 2)
     ratios = []
     for seed in range(6):
-        course = courses.simulate_course(np.random.default_rng(seed), [recording], PATIENT)
+        course, _ = courses.simulate_course(np.random.default_rng(seed), [recording], PATIENT)
         spectrogram = spectrograms.competition_spectrogram(course)
         before, after = (np.median(band_power(spectrogram, recording.span(i))) for i in (0, 1))
         ratios.append(before / after)
     assert np.median(ratios) > 3
 
 
+def test_what_was_planted_is_in_the_signal():
+    clear = experts.Content("idealised", {"LRDA": 1.0}), experts.Content("idealised", {"GRDA": 1.0})
+    recording = courses.Recording("10+", 275, np.array([0, 4, 60, 64]), clear, 2)
+    sides, times = [], []
+    for seed in range(8):
+        course, planted = courses.simulate_course(np.random.default_rng(seed), [recording], PATIENT)
+        ((one_sided, generalised),) = planted
+        assert (one_sided.stop, generalised.start) == (314, 350)  # 5 s beyond the labels
+        assert 0.4 < generalised.left_share < 0.6
+        spectrogram = spectrograms.competition_spectrogram(course)
+        within = spectrogram[int(one_sided.start) // 2 + 2 : int(one_sided.stop) // 2 - 2]
+        # The chains are LL, RL, LP, RP.
+        power = np.median(within.reshape(-1, 4, 100)[..., :18].sum(axis=2), axis=0)
+        assert max(one_sided.left_share, 1 - one_sided.left_share) > 0.8
+        sides.append((power[[0, 2]].sum() > power[[1, 3]].sum()) == (one_sided.left_share > 0.5))
+        inside = band_power(spectrogram, (one_sided.start + 4, one_sided.stop - 4))
+        outside = band_power(spectrogram, (0, one_sided.start - 4))
+        times.append(np.median(inside) / np.median(outside))
+    assert np.mean(sides) > 0.8
+    assert np.median(times) > 3
+
+
 def test_course_is_as_long_as_its_spectrogram_needs(plans):
     plan = plans[0]
-    course = courses.simulate_course(np.random.default_rng(0), plan, PATIENT)
+    course, _ = courses.simulate_course(np.random.default_rng(0), plan, PATIENT)
     assert course.dtype == np.float32
     assert course.shape == ((2 * courses.n_spectrogram_rows(plan) + 2) * SFREQ, 20)
     assert len(spectrograms.competition_spectrogram(course)) == courses.n_spectrogram_rows(plan)
@@ -93,7 +115,7 @@ def test_amplitudes_are_those_of_real_recordings():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         plan = courses.plan(rng, "test")
-        course = courses.simulate_course(rng, plan, courses.draw_patient(rng))
+        course, _ = courses.simulate_course(rng, plan, courses.draw_patient(rng))
         rows.append(amplitude_percentiles(course[276 * SFREQ : 326 * SFREQ]))
     medians = np.median(rows, axis=0)
     for (percentile, real), own in zip(REAL_AMPLITUDES.items(), medians, strict=True):

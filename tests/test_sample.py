@@ -152,6 +152,24 @@ def test_truth_is_a_distribution_and_beats_every_constant(sample_dir, train):
     assert sample.read_truth(sample_dir / "train_eegs", train.label_id) is None
 
 
+def test_planted_place_is_around_the_label(sample_dir, train, tmp_path):
+    planted = sample.read_planted(sample_dir, train.label_id)
+    assert planted.index.tolist() == train.label_id.tolist()
+    assert planted.planted_left.between(0, 1).all()
+    assert (planted.planted_start <= -8).all()  # the label's five seconds, and three more
+    assert (planted.planted_stop >= 8).all()
+    truth = sample.read_truth(sample_dir, train.label_id)
+    one_sided = truth[:, CLASSES.index("LPD")] + truth[:, CLASSES.index("LRDA")] > 0.7
+    generalised = truth[:, CLASSES.index("GPD")] + truth[:, CLASSES.index("GRDA")] > 0.7
+    off_centre = (planted.planted_left - 0.5).abs()
+    assert off_centre[one_sided].min() > off_centre[generalised].max()
+    assert sample.read_planted(sample_dir / "train_eegs", train.label_id) is None
+    old = pd.read_parquet(sample_dir / "truth.parquet").drop(columns="planted_left")
+    old.to_parquet(tmp_path / "truth.parquet")
+    with pytest.raises(ValueError, match=r"missing \['planted_left'\]; generate it again"):
+        sample.read_planted(tmp_path, train.label_id)
+
+
 def test_bad_targets_are_refused(tmp_path):
     with pytest.raises(ValueError, match="at least one patient, found 0"):
         sample.generate(tmp_path / "new", n_patients=0, seed=0)
