@@ -13,6 +13,7 @@ _GAIN_DB = 4.0  # the largest change of level
 # How many images lose most of one view, and the widest that is left of it.
 _NARROWED, _WIDEST = 0.25, 0.5
 _MIXUP_CONCENTRATION = 0.4
+_MOST_FOR_MEAN = 512  # windows
 
 
 def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augment=(), seed=0):
@@ -76,6 +77,23 @@ def make_dataset(images, rows, targets=None, weights=None, *, batch_size, augmen
         seeds = tf.data.Dataset.random(seed).batch(2).batch(len(augment))
         dataset = tf.data.Dataset.zip(dataset, seeds).map(change, tf.data.AUTOTUNE)
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def mean_image(images):
+    """Return the mean of all windows, or of 512 that are evenly spaced.
+
+    Parameters
+    ----------
+    images : list of ndarray of uint8, shape (n_windows, 4, height, width)
+        As for `make_dataset`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_views, 4, height, width)
+    """
+    n_windows = len(images[0])
+    numbers = np.linspace(0, n_windows - 1, min(n_windows, _MOST_FOR_MEAN)).astype(int)
+    return np.stack([view[numbers].mean(axis=0, dtype=np.float32) for view in images])
 
 
 def examples(image, names, *, seed=0):

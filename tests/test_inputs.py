@@ -151,3 +151,11 @@ def test_examples_show_each_augmentation(images):
     np.testing.assert_array_equal(examples["swap"], image[:, [1, 0, 3, 2]])
     for name in AUGMENTATIONS:
         assert not np.array_equal(examples[name][0], image[0])
+
+
+def test_mean_image_is_of_windows_from_first_to_last():
+    few = [np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((4, 2, 5), np.uint8)] * 2
+    np.testing.assert_array_equal(inputs.mean_image(few), np.ones((2, 4, 2, 5)))
+    many = [np.repeat(np.arange(2, dtype=np.uint8), 1000)[:, None, None, None]]
+    assert inputs.mean_image(many).dtype == np.float32
+    assert inputs.mean_image(many) == 0.5
