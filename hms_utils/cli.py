@@ -137,15 +137,27 @@ def download(out):
 @click.argument("file")
 @click.option("--test", required=True, help="The test.csv that the submission answers.")
 def check(file, test):
-    """Check a submission as Kaggle would."""
+    """Check a submission as Kaggle would, and say what it would not mention.
+
+    Errors are what Kaggle would refuse or score wrongly, in its words and order;
+    with any the exit code is 1. Warnings are odd but would be scored.
+    sample_submission.csv, where it lies beside test.csv, is compared too.
+    """
     with _plain_errors():
         import pandas as pd
 
         from hms_utils import submission
 
-        table = pd.read_csv(file)
         try:
-            submission.check(table, pd.read_csv(test))
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from None
-        print(f"{file}: {len(table)} rows, valid")
+            expected = pd.read_csv(test)
+        except ValueError as error:  # pandas' errors of a broken table are among them
+            raise ValueError(f"{test}: expected the test table, found no CSV: {error}") from None
+        example = Path(test).with_name("sample_submission.csv")
+        findings = submission.diagnose(file, expected, example)
+    for level, finding in findings.itertuples(index=False):
+        print(f"{level:<9}{finding}")
+    n_errors = int((findings.level == "error").sum())
+    n_warnings = len(findings) - n_errors
+    verdict = f"{n_errors} errors" if n_errors else f"valid, {expected.eeg_id.nunique()} rows"
+    print(f"{file}: {verdict}, {n_warnings} warnings")
+    sys.exit(1 if n_errors else 0)

@@ -206,17 +206,23 @@ def check_ids(expected, found):
         order = index.get_indexer(expected)
         if len(order) == len(index) > 0 and order.min() >= 0 and np.bincount(order).max() == 1:
             return order
-    _require_rows(len(expected))
-    for name, ids in (("solution", expected), ("submission", found)):
-        _refuse(f"{name} repeats ids", ids[ids.duplicated()].unique())
-    _refuse("submission lacks ids", expected[~expected.isin(found)])
-    _refuse("submission has ids that are not asked for", found[~found.isin(expected)])
+    for fault in id_faults(expected, found):
+        raise ValueError(fault)
     return order
 
 
-def _refuse(message, ids):
-    if len(ids):
-        raise ValueError(f"{message}: {len(ids)}, first {list(ids[:3])}")
+def id_faults(expected, found):
+    """Yield what keeps `found` from having each of the `expected` ids exactly once."""
+    if not len(expected):
+        yield "expected at least one row to score, found none"
+    for message, ids in (
+        ("solution repeats ids", expected[expected.duplicated()].unique()),
+        ("submission repeats ids", found[found.duplicated()].unique()),
+        ("submission lacks ids", expected[~expected.isin(found)].unique()),
+        ("submission has ids that are not asked for", found[~found.isin(expected)].unique()),
+    ):
+        if len(ids):
+            yield f"{message}: {len(ids)}, first {np.array(ids[:3]).tolist()}"
 
 
 def check_probabilities(table, name, ids):
@@ -235,20 +241,54 @@ def check_probabilities(table, name, ids):
     -------
     ndarray of float64, shape of `table`
     """
+    for fault in text_faults(table, name, ids):
+        raise ValueError(fault)
+    values = np.ascontiguousarray(table.to_numpy(np.float64, na_value=np.nan))
+    for fault in value_faults(values, name, ids):
+        raise ValueError(fault)
+    return values
+
+
+def text_faults(table, name, ids):
+    """Yield in Kaggle's words which columns of probabilities are no numbers.
+
+    Parameters
+    ----------
+    table, name, ids
+        As for `check_probabilities`.
+    """
     for column in table:
         if not pd.api.types.is_numeric_dtype(table[column]):
-            raise ValueError(f"{name} must be numeric, found {table[column].dtype} in {column}")
-    values = np.ascontiguousarray(table.to_numpy(np.float64, na_value=np.nan))
+            text = pd.to_numeric(table[column], errors="coerce").isna() & table[column].notna()
+            row = int(np.argmax(text))
+            found = f"{table[column].iloc[row]!r} for {ids.iloc[row]}" if text.any() else "text"
+            yield f"All target values in {name} must be numeric: found {found} in {column}"
+
+
+def value_faults(values, name, ids, *, sums=True):
+    """Yield in Kaggle's order and words which rows are no distributions.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_rows, n_classes)
+    name, ids
+        As for `check_probabilities`.
+    sums : bool
+        Whether rows should add to one, as they do if no class is missing.
+    """
     total = values @ np.ones((values.shape[1], 1))
-    for what, wrong in (
-        ("must be at least zero", values < 0),
-        ("must be no greater than one", values > 1),
-        ("must add to one in all rows", ~(np.abs(total - 1) <= _TOLERANCE)),
+    for words, wrong in (
+        (f"All target values in {name} must be at least zero", values < 0),
+        (f"All target values in {name} must be no greater than one", values > 1),
+        (
+            f"Target values in {name} do not add to one within all rows",
+            sums & ~(np.abs(total - 1) <= _TOLERANCE),
+        ),
     ):
         if wrong.any():
             rows = np.flatnonzero(wrong.any(axis=1))
-            raise ValueError(
-                f"{name} {what}: {len(rows)} of {len(table)} rows do not, "
-                f"first {ids.iloc[rows[0]]} with {values[rows[0]].tolist()}"
+            found = ", ".join(f"{value:.4g}" for value in values[rows[0]])
+            yield (
+                f"{words}: {len(rows)} of {len(values)} rows do not, "
+                f"first {ids.iloc[rows[0]]} with [{found}]"
             )
-    return values

@@ -96,13 +96,22 @@ def test_check_accepts_and_refuses(sample_dir, tmp_path):
     guess = sample_dir / "sample_submission.csv"
     result = invoke("check", guess, "--test", sample_dir / "test.csv")
     assert result.exit_code == 0
-    assert "valid" in result.output
+    assert "warning  it is sample_submission.csv, unchanged\n" in result.output
+    assert "sample_submission.csv: valid, 4 rows, 2 warnings" in result.output
     pd.read_csv(guess)[1:].to_csv(tmp_path / "short.csv", index=False)
     result = invoke("check", tmp_path / "short.csv", "--test", sample_dir / "test.csv")
     assert result.exit_code == 1
-    assert "short.csv: submission lacks ids: 1" in result.output
-    result = invoke("check", guess, "--test", guess.with_name("SYNTHETIC.txt"))
-    assert "expected eeg_id in the test table" in result.output
+    assert "error    submission lacks ids: 1" in result.output
+    assert "short.csv: 1 errors, 1 warnings" in result.output
+    for other, message in (
+        (guess.with_name("SYNTHETIC.txt"), "expected eeg_id in the test table"),
+        (tmp_path / "none.csv", "No such file"),
+        (tmp_path, "Is a directory"),
+    ):
+        result = invoke("check", guess, "--test", other)
+        assert result.exit_code == 1
+        assert message in result.output
+        assert "Traceback" not in result.output
 
 
 def test_download_goes_to_the_checkout(tmp_path, monkeypatch):

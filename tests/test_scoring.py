@@ -185,15 +185,18 @@ def change(table, column, values):
         (lambda t: change(t, "eeg_id", t.eeg_id.astype(str)), "submission lacks ids: 20"),
         (
             lambda t: change(t, "gpd_vote", "0.1"),
-            "submission must be numeric, found .* in gpd_vote",
+            "submission must be numeric: found .* in gpd_vote",
         ),
         (
             lambda t: change(t, "gpd_vote", t.gpd_vote.where(t.eeg_id != 107, -0.1)),
             "submission must be at least zero: 1 of 20 rows do not, first 107 with",
         ),
         (lambda t: change(t, "gpd_vote", 1.1), "submission must be no greater than one"),
-        (lambda t: change(t, "gpd_vote", t.gpd_vote / 2), "submission must add to one"),
-        (lambda t: change(t, "gpd_vote", np.nan), "submission must add to one"),
+        (
+            lambda t: change(t, "gpd_vote", t.gpd_vote / 2),
+            "submission do not add to one within all rows",
+        ),
+        (lambda t: change(t, "gpd_vote", np.nan), "submission do not add to one"),
     ],
 )
 def test_bad_submissions_are_refused(tables, spoil, message):
