@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench kaggle rehearsal clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
@@ -19,6 +19,14 @@ bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectrograms.py
 	$(BIN)/python benchmarks/training.py
+
+# Packs the trained models for Kaggle: make kaggle KAGGLE_USERNAME=<your name there>
+kaggle: .venv/run.stamp
+	$(BIN)/python -m hms_utils bundle
+
+# Runs what `make kaggle` packs as Kaggle does, without the network.
+rehearsal: .venv/run.stamp
+	$(BIN)/python tests/rehearsal.py
 
 # Removes what the chain wrote, the sample data included; keeps .venv.
 clean:

@@ -19,6 +19,18 @@ _DOWNLOAD_NEEDS = f"""The download needs
   3. a network and some 26 GB of disk, the same again while it unpacks
 Or download the files by hand into the folder named above."""
 
+_NEXT_STEPS = """
+Next, with Kaggle's command line (python -m pip install kaggle):
+  kaggle datasets create -p {out}/dataset
+  kaggle kernels push -p {out}/kernel
+  kaggle competitions submit {competition} -k {user}/{kernel} -v 1 -f submission.csv -m HMS
+Before the second, wait until the data set is ready:
+  kaggle datasets status {user}/{dataset}
+Before the third, until the notebook is complete; its version (-v) is what the push has said:
+  kaggle kernels status {user}/{kernel}
+From the second time on, the first is:
+  kaggle datasets version -p {out}/dataset -m "new models\""""
+
 
 @contextmanager
 def _plain_errors():
@@ -161,3 +173,27 @@ def check(file, test):
     verdict = f"{n_errors} errors" if n_errors else f"valid, {expected.eeg_id.nunique()} rows"
     print(f"{file}: {verdict}, {n_warnings} warnings")
     sys.exit(1 if n_errors else 0)
+
+
+@main.command()
+@click.option("--output-dir", help="Where blend.json and models/ are [default: as for run].")
+@click.option("--out", help="Folder to write [default: kaggle/ in the output folder].")
+@click.option(
+    "--user",
+    help="Your name on Kaggle [default: KAGGLE_USERNAME, else that of ~/.kaggle/kaggle.json].",
+)
+def bundle(output_dir, out, user):
+    """Pack package, models and notebook 6 for a submission on Kaggle."""
+    with _plain_errors():
+        from hms_utils import bundle
+
+        user = bundle.find_user(user)
+        output_dir = paths.find_output_dir(output_dir)
+        out = Path(out).expanduser().resolve() if out else output_dir / "kaggle"
+        settings = bundle.write(output_dir, out, user)
+    folds = [f"{name} ({len(part['folds'])} folds)" for name, part in settings["models"].items()]
+    print(f"{out}: {' and '.join(folds)}")
+    if settings["synthetic"]:
+        print("WARNING: the models are of SYNTHETIC data; the notebook will refuse the real test.")
+    names = {"kernel": bundle.KERNEL, "dataset": bundle.DATASET, "competition": COMPETITION}
+    print(_NEXT_STEPS.format(out=out, user=user, **names))

@@ -1,0 +1,136 @@
+"""Rehearse the submission: bundle, then Kaggle's two runs of the notebook, offline.
+
+``make rehearsal``. Not part of the normal tests: the first time it builds an
+environment with the versions of Kaggle's image, which needs the network, and
+trains quick models if there are none. Linux only; see ``rehearsal_session.py``.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from hms_utils import bundle, paths, sample
+from hms_utils.constants import COMPETITION
+
+HERE = Path(__file__).resolve().parent
+PINS = HERE / "requirements-kaggle.txt"
+UNSHARE = ["unshare", "--net", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+USER = "rehearsal"
+PATIENTS = 80  # whose test recordings are a quarter as many
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--output-dir", help="Where the models are; trained if not [default: outputs].")
+@click.option("--venv", default=paths.REPOSITORY / ".venv-kaggle", type=Path, help="Kept.")
+def main(output_dir, venv):
+    """Rehearse the submission as Kaggle runs it, without the network."""
+    if not shutil.which("unshare") or subprocess.run([*UNSHARE, "true"]).returncode:
+        sys.exit(
+            "The rehearsal needs Linux with unshare, as root or with user namespaces: without them "
+            "neither the network can be cut off nor /kaggle be mounted. Nothing was rehearsed."
+        )
+    output_dir = paths.find_output_dir(output_dir)
+    work = output_dir / "rehearsal"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    hms = [sys.executable, "-m", "hms_utils"]
+    with step(f"environment with {PINS.name}: {venv}"):
+        make_environment(venv.absolute())
+    with step(f"models: {output_dir}"):
+        if not (output_dir / "blend.json").is_file():
+            run([*hms, "run", "--quick", "--output-dir", output_dir], work / "models.log")
+    with step("bundle"):
+        folders = ["--output-dir", output_dir, "--out", work / "bundle"]
+        run([*hms, "bundle", *folders, "--user", USER], work / "bundle.log")
+    with step("test recordings that no model has seen, one of them damaged"):
+        sample.generate(work / "data", n_patients=PATIENTS, seed=1)
+        damaged = sorted((work / "data" / "test_eegs").iterdir())[0]
+        damaged.write_bytes(b"not a parquet file")
+    test = pd.read_csv(work / "data" / "test.csv")
+    # The run that is saved sees one recording, the run that is scored all of them.
+    for name, rows in (("saved", test[-1:]), ("scored", test)):
+        mount(work, work / name, rows)
+        with step(f"{name}: notebook on {len(rows)} recordings, offline"):
+            run_notebook(venv.absolute(), work / name)
+        with step(f"{name}: submission.csv checked"):
+            csv = work / name / "working" / "submission.csv"
+            table = work / name / "input" / "competitions" / COMPETITION / "test.csv"
+            run([*hms, "check", csv, "--test", table], work / name / "check.log")
+            print(indented((work / name / "check.log").read_text()))
+    print("Rehearsal green")
+
+
+@contextmanager
+def step(title):
+    """Print what is done, then the seconds it took."""
+    print(f"{title} ...", flush=True)
+    started = time.perf_counter()
+    yield
+    print(f"    OK, {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def indented(text):
+    return "\n".join(f"    {line}" for line in text.strip().splitlines())
+
+
+def run(command, log, **options):
+    """Run with the output in a file, and end with its last lines if it fails."""
+    with log.open("w") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, **options)
+    if done.returncode:
+        tail = "\n".join(log.read_text().splitlines()[-40:])
+        sys.exit(f"{indented(tail)}\nFAILED with exit code {done.returncode}; the whole: {log}")
+
+
+def make_environment(venv):
+    """Build the environment, unless it was built with these versions."""
+    built = venv / PINS.name
+    if built.is_file() and built.read_text() == PINS.read_text():
+        return
+    shutil.rmtree(venv, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    install = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", PINS]
+    subprocess.run(install, check=True)
+    shutil.copy(PINS, built)
+
+
+def mount(work, session, rows):
+    """Lay out ``input`` as Kaggle mounts it, with `rows` as the test set, and ``working``."""
+    competition = session / "input" / "competitions" / COMPETITION
+    for split, ids in (("eegs", rows.eeg_id), ("spectrograms", rows.spectrogram_id)):
+        (competition / f"test_{split}").mkdir(parents=True)
+        for number in ids:
+            file = f"test_{split}/{number}.parquet"
+            os.link(work / "data" / file, competition / file)
+        (competition / f"train_{split}").mkdir()
+    for name in ("train.csv", paths.SYNTHETIC_MARK):
+        os.link(work / "data" / name, competition / name)
+    rows.to_csv(competition / "test.csv", index=False)
+    dataset = session / "input" / "datasets" / USER / bundle.DATASET
+    dataset.mkdir(parents=True)
+    os.link(work / "bundle" / "dataset" / bundle.ARCHIVE, dataset / bundle.ARCHIVE)
+    (session / "working").mkdir()
+    shutil.copy(work / "bundle" / "kernel" / f"{bundle.KERNEL}.ipynb", session)
+
+
+def run_notebook(venv, session):
+    python = venv / "bin" / "python"
+    # What the last session has installed.
+    run([python, "-m", "pip", "uninstall", "--yes", "hms-utils"], session / "uninstall.log")
+    (session / "root").mkdir()
+    command = [*UNSHARE, python, HERE / "rehearsal_session.py", session, f"{bundle.KERNEL}.ipynb"]
+    environment = {"PATH": os.environ["PATH"], "HOME": "/tmp", "LANG": "C.UTF-8"}
+    run(command, session / "session.log", env=environment)
+    lines = (session / "session.log").read_text().splitlines()
+    print("\n".join(f"    {line[2:]}" for line in lines if line.startswith("# ")))
+
+
+if __name__ == "__main__":
+    main()
