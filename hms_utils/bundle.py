@@ -120,7 +120,7 @@ def write(output_dir, out, user):
     output_dir, out = Path(output_dir), Path(out)
     notebook = paths.REPOSITORY / "notebooks" / "06_submission.ipynb"
     if not notebook.is_file():
-        raise FileNotFoundError(f"{notebook}: expected the suite's notebook; run from a checkout")
+        raise FileNotFoundError(f"{notebook}: expected notebook 6; run from a checkout")
     for file in [out] if out.is_file() else out.rglob("*"):
         if not file.is_dir() and file.relative_to(out).as_posix() not in FILES:
             raise FileExistsError(f"{out}: expected a new folder or an earlier bundle, has {file}")
@@ -136,7 +136,7 @@ def write(output_dir, out, user):
         metadata = {"id": f"{user}/{DATASET}", "title": "HMS submission models"}
         metadata["licenses"] = [{"name": "other"}]  # Kaggle wants exactly one
         paths.write_json(new / "dataset" / "dataset-metadata.json", metadata)
-        _write_kernel(new / "kernel", notebook, archive, wheel.name, user)
+        _write_kernel(new, notebook, archive, wheel.name, user)
         if out.exists():
             out.rename(Path(temporary) / "old")
         new.rename(out)
@@ -172,12 +172,8 @@ def _pack(archive, wheel, output_dir, settings):
             packed.writestr(ZipInfo(name), file.read_bytes())
 
 
-def _write_kernel(folder, notebook, archive, wheel, user):
-    """Write notebook 6 behind the cells that unpack, and what ``kaggle kernels push`` reads.
-
-    It runs on the processor, as in the rehearsal: that is fast enough, and hours of
-    a GPU are few.
-    """
+def _write_kernel(new, notebook, archive, wheel, user):
+    """Write notebook 6 behind the cells that unpack, and what ``kaggle kernels push`` reads."""
     checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
     unpack = _UNPACK.format(archive=archive.name, checksum=checksum, wheel=wheel)
     content = nbformat.read(notebook, as_version=4)
@@ -187,17 +183,16 @@ def _write_kernel(folder, notebook, archive, wheel, user):
         nbformat.v4.new_code_cell(_REQUIRE_DATA, id="kaggle-02"),
     ]
     nbformat.validate(content)
-    nbformat.write(content, folder / f"{KERNEL}.ipynb")
+    nbformat.write(content, new / "kernel" / f"{KERNEL}.ipynb")
     paths.write_json(
-        folder / "kernel-metadata.json",
+        new / "kernel" / "kernel-metadata.json",
         {
             "id": f"{user}/{KERNEL}",
             "title": "HMS submission",
             "code_file": f"{KERNEL}.ipynb",
             "language": "python",
             "kernel_type": "notebook",
-            "is_private": True,
-            "enable_gpu": False,
+            "enable_gpu": False,  # fast enough without, as the rehearsal
             "enable_internet": False,
             "dataset_sources": [f"{user}/{DATASET}"],
             "competition_sources": [COMPETITION],

@@ -1,7 +1,9 @@
 """The trained networks and how they are mixed: sealed by notebook 5, opened to predict."""
 
 import hashlib
+import json
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -9,6 +11,16 @@ from hms_utils import paths
 from hms_utils.blending import temper
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.data import vote_shares
+
+# Settings of layers that Keras has got since 3.13, which Kaggle has, at their defaults.
+_NEWER_SETTINGS = {
+    "input_axes": None,
+    "output_axes": None,
+    "quantization_config": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
 
 
 def require_models(output_dir, name, fingerprint, *, notebook):
@@ -177,16 +189,35 @@ class Ensemble:
 def _load(files):
     """Return one network, compiled once, and the weights of all its folds."""
     from hms_utils import fitting
-    from hms_utils.backend import keras, tf
+    from hms_utils.backend import tf
 
     weights = []
     for file in files:
         try:
-            model = keras.models.load_model(file, compile=False)
-        except (ValueError, OSError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
+            model = _load_model(file)
+        except (ValueError, OSError, TypeError, KeyError, BadZipFile) as error:
+            reason = str(error).strip().rpartition("\n")[2]
             raise ValueError(f"{file}: expected a Keras model, found none ({reason})") from error
         weights.append(model.get_weights())
     if not tf.config.list_physical_devices("GPU"):
         fitting.to_float32(model)
     return model, weights
+
+
+def _load_model(file):
+    """Load a network that this or another supported version of Keras has saved.
+
+    An older Keras would refuse settings that it does not know, though they are at
+    their defaults and so change nothing.
+    """
+    from hms_utils.backend import keras
+
+    def known(node):
+        newer = _NEWER_SETTINGS.items()
+        return {name: value for name, value in node.items() if (name, value) not in newer}
+
+    with ZipFile(file) as archive:
+        config = json.loads(archive.read("config.json"), object_hook=known)
+    model = keras.saving.deserialize_keras_object(config | {"compile_config": None})
+    model.load_weights(file)
+    return model

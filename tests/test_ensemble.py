@@ -1,4 +1,5 @@
 import json
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,35 @@ def test_missing_changed_and_broken_models_are_refused_by_name(tmp_path):
         Ensemble(tmp_path)
     file.unlink()
     with pytest.raises(FileNotFoundError, match=r"fold1\.keras"):
+        Ensemble(tmp_path)
+
+
+def add_setting(file, name, value):
+    """Leave what a Keras would leave that knows another setting of convolutions."""
+    with ZipFile(file) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    config = json.loads(members["config.json"])
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Conv2D":
+            layer["config"]["kernel_initializer"]["config"][name] = value
+    with ZipFile(file, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, json.dumps(config) if member == "config.json" else content)
+
+
+def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, monkeypatch):
+    train(tmp_path)
+    images = {"near": np.random.default_rng(0).integers(0, 256, (2, 4, 8, 16), np.uint8)}
+    seal(tmp_path)
+    before = Ensemble(tmp_path).predict(images)
+    monkeypatch.setitem(ensemble._NEWER_SETTINGS, "of_tomorrow", None)
+    file = tmp_path / "models" / "cnn" / "fold1.keras"
+    add_setting(file, "of_tomorrow", None)
+    seal(tmp_path)
+    np.testing.assert_array_equal(Ensemble(tmp_path).predict(images), before)
+    add_setting(file, "of_tomorrow", True)
+    seal(tmp_path)
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected a Keras model.*'of_tomorrow'"):
         Ensemble(tmp_path)
 
 
