@@ -56,15 +56,16 @@ def test_the_archive_holds_package_and_sealed_models(outputs, written, tmp_path)
     assert Ensemble(tmp_path).settings == Ensemble(outputs).settings
 
 
-def test_the_wheel_holds_every_module_and_nothing_else(written, tmp_path):
+def test_the_wheel_holds_the_package_and_nothing_else(written, tmp_path):
     with ZipFile(written / "dataset" / bundle.ARCHIVE) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".whl"))
         archive.extract(name, tmp_path)
     assert name.endswith("-py3-none-any.whl")
     with ZipFile(tmp_path / name) as wheel:
         files = [file for file in wheel.namelist() if ".dist-info/" not in file]
-        package = paths.REPOSITORY / "hms_utils"
-        assert sorted(files) == sorted(f"hms_utils/{path.name}" for path in package.glob("*.py"))
+        package = (paths.REPOSITORY / "hms_utils").rglob("*.*")
+        own = [file.relative_to(paths.REPOSITORY).as_posix() for file in package]
+        assert sorted(files) == sorted(file for file in own if "__pycache__" not in file)
         for file in files:
             assert wheel.read(file) == (paths.REPOSITORY / file).read_bytes()
 
