@@ -1,6 +1,7 @@
 """The command line: ``python -m hms_utils``."""
 
 import os
+import shlex
 import shutil
 import sys
 from contextlib import contextmanager
@@ -196,4 +197,4 @@ def bundle(output_dir, out, user):
     if settings["synthetic"]:
         print("WARNING: the models are of SYNTHETIC data; the notebook will refuse the real test.")
     names = {"kernel": bundle.KERNEL, "dataset": bundle.DATASET, "competition": COMPETITION}
-    print(_NEXT_STEPS.format(out=out, user=user, **names))
+    print(_NEXT_STEPS.format(out=shlex.quote(str(out)), user=user, **names))
