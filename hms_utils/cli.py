@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from hms_utils import paths
-from hms_utils.constants import COMPETITION
+from hms_utils.constants import CLASSES, COMPETITION
 
 _DOWNLOAD_NEEDS = f"""The download needs
   1. a Kaggle account that has accepted the rules at
@@ -38,7 +38,7 @@ def _plain_errors():
     """Show what a user can mend as one line instead of a traceback."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -198,3 +198,92 @@ def bundle(output_dir, out, user):
         print("WARNING: the models are of SYNTHETIC data; the notebook will refuse the real test.")
     names = {"kernel": bundle.KERNEL, "dataset": bundle.DATASET, "competition": COMPETITION}
     print(_NEXT_STEPS.format(out=shlex.quote(str(out)), user=user, **names))
+
+
+@main.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--models", help="Folder with blend.json and models/ [default: the output folder].")
+@click.option("--out", help="Where results go [default: predictions/ in the output folder].")
+@click.option("--step", default=10, help="Seconds from one window to the next, even.")
+@click.option(
+    "--spectrogram",
+    help="The competition's spectrogram of a single FILE [default: computed from the EEG].",
+)
+def predict(files, models, out, step, spectrogram):
+    """Predict recordings over time: tables, annotations and pictures.
+
+    Each FILE is a .parquet of the competition or a clinical .edf or .bdf file of
+    50 s or more. Of every window of 50 s the central 10 s are judged. A file that
+    cannot be read stops no other. Research use only, not a medical device.
+    """
+    stems = [Path(file).stem for file in files]
+    if again := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise click.UsageError(f"results are named after their files, found {again} several times")
+    if spectrogram and len(files) > 1:
+        raise click.UsageError(f"--spectrogram belongs to one FILE, found {len(files)}")
+    with _plain_errors():
+        from hms_utils import prediction, recording
+        from hms_utils.ensemble import Ensemble
+
+        ensemble = Ensemble(paths.find_output_dir(models))
+        print("\n".join(prediction.notices(ensemble.settings["synthetic"])))
+    folder = Path(out).expanduser() if out else paths.find_output_dir() / "predictions"
+    failed = 0
+    for file in files:
+        try:
+            opened = recording.open_recording(Path(file).expanduser())
+            given = recording.read_given(spectrogram, opened) if spectrogram else None
+            print(f"{file}: {recording.describe(opened)}")
+            table, rows = prediction.predict(opened, ensemble, step=step, given=given)
+            synthetic = ensemble.settings["synthetic"]
+            for path in prediction.write(opened, table, rows, folder, synthetic=synthetic):
+                print(f"  {path}")
+        except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+            failed += 1
+            print(f"Failed: {error}", file=sys.stderr)
+    if failed:
+        raise click.ClickException(f"{failed} of {len(files)} files failed")
+
+
+@main.command()
+@click.option("--eeg", "file", required=True, help="A .parquet, .edf or .bdf recording.")
+@click.option(
+    "--at", type=float, help="Second of the recording in the window's centre [default: its middle]."
+)
+@click.option(
+    "--spectrogram", help="The competition's spectrogram of it [default: computed from the EEG]."
+)
+@click.option("--votes", help='Experts\' votes in the order of the classes, such as "3,0,1,0,0,8".')
+@click.option("--models", help="Folder with blend.json and models/ [default: the output folder].")
+@click.option("--out", help="The picture [default: predictions/<name>_card.png, output folder].")
+def card(file, at, spectrogram, votes, models, out):
+    """Draw one window as an EEG reader knows it, with votes and prediction.
+
+    Without trained models the picture has no prediction and says so.
+    Research use only, not a medical device.
+    """
+    with _plain_errors():
+        from hms_utils import cards, recording
+        from hms_utils.ensemble import Ensemble
+
+        counts = cards.parse_votes(votes) if votes else None
+        opened = recording.open_recording(Path(file).expanduser())
+        given = recording.read_given(spectrogram, opened) if spectrogram else None
+        folder = paths.find_output_dir(models)
+        has_models = bool(models) or (folder / "blend.json").is_file()
+        ensemble = Ensemble(folder) if has_models else None
+        figure, prediction = cards.of_recording(
+            opened, at, given=given, votes=counts, ensemble=ensemble
+        )
+        default = paths.find_output_dir() / "predictions" / f"{opened.path.stem}_card.png"
+        target = Path(out).expanduser() if out else default
+        with paths.replacing(target) as temporary:
+            figure.savefig(temporary, dpi=100)
+        print(f"{file}: {recording.describe(opened)}\n  {target}")
+        if not has_models:
+            print(f"No prediction: no trained models in {folder}")
+        elif prediction is None:
+            print("No prediction: fewer than 8 of 16 differences have a signal in the middle")
+        else:
+            print(", ".join(f"{n} {p:.2f}" for n, p in zip(CLASSES, prediction, strict=True)))
+        print(figure.get_supxlabel())

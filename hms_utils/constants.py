@@ -42,3 +42,6 @@ SPECTROGRAM_COLUMNS = tuple(
 )
 
 PREDICTION_COLUMNS = tuple(f"p_{name.lower()}" for name in CLASSES)
+
+# Stands on everything that says something about one recording.
+RESEARCH_NOTICE = "Research use only, not a medical device."

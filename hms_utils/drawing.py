@@ -158,14 +158,36 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
                 records["failed"][row], records["reason"][row] = True, str(error)
                 continue
             differences = bipolar(window)
-            pictures = [
-                *spectrograms.eeg_images(differences, EEG_VIEWS, db_range=db_range),
-                spectrograms.spectrogram_image(long, db_range=db_range),
-            ]
-            for view, picture in zip(VIEWS, pictures, strict=True):
-                images[view][row] = spectrograms.reduce_image(picture, reduce)
+            drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
+            for view, picture in drawn.items():
+                images[view][row] = picture
             _judge(window, differences, long, records[row : row + 1])
     return [number for number, *_ in windows], images, records, n_bytes
+
+
+def draw_window(differences, spectrogram, *, reduce, db_range):
+    """Draw all views of one window.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (16, 10000)
+        As `montage.bipolar` returns them, of the 50 s around the label.
+    spectrogram : ndarray of float32, shape (300, 400)
+        Of the ten minutes around it; NaN where there is none.
+    reduce, db_range
+        As for `cache.build`.
+
+    Returns
+    -------
+    dict of str to ndarray of uint8, shape (4, height, width)
+        By `VIEWS`.
+    """
+    pictures = [
+        *spectrograms.eeg_images(differences, EEG_VIEWS, db_range=db_range),
+        spectrograms.spectrogram_image(spectrogram, db_range=db_range),
+    ]
+    reduced = [spectrograms.reduce_image(picture, reduce) for picture in pictures]
+    return dict(zip(VIEWS, reduced, strict=True))
 
 
 def _judge(eeg, differences, spectrogram, record):

@@ -18,6 +18,9 @@ SYNTHETIC_NOTICE = (
     "This data is SYNTHETIC: drawn by hms_utils.sample, not recorded. Scores on it say that "
     "the code works, nothing about patients or the competition."
 )
+SYNTHETIC_MODELS_NOTICE = (
+    "The models were trained on SYNTHETIC recordings: their answers say nothing about a patient."
+)
 DATA_FILES = ("train.csv", "train_eegs", "train_spectrograms")
 
 

@@ -148,7 +148,7 @@ def agreement(index, ax):
 
 
 def montage(eeg, ax):
-    """Draw a window of EEG as a double banana.
+    """Draw a window of EEG as a double banana, negative up as EEG readers have it.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def montage(eeg, ax):
         level = -spacing * (number + 0.5 * (number // 4))
         centred = signal - np.nanmedian(signal) if np.isfinite(signal).any() else signal
         colour = "#222222" if list(CHAINS)[number // 4][0] == "L" else COLOURS[1]
-        ax.plot(seconds, level + np.clip(centred, -spacing, spacing), color=colour, linewidth=0.5)
+        ax.plot(seconds, level - np.clip(centred, -spacing, spacing), color=colour, linewidth=0.5)
         ticks.append(level)
     ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=7)
     ax.set(xlabel="seconds", xlim=(seconds[0], seconds[-1]))

@@ -1,12 +1,16 @@
 """Data that the tests share: a small generated set, and real recordings if named."""
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.signal import resample_poly
 
-from hms_utils import sample
+from hms_utils import paths, sample
+from hms_utils.constants import EEG_COLUMNS, VOTE_COLUMNS
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +48,67 @@ def imagenet_file(tmp_path_factory):
     path.parent.mkdir()
     backbone.save(path)  # the .h5 format of Keras 2, as Keras' own file
     return path
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory):
+    """Two small untrained networks, sealed, whose answers depend on their images."""
+    from hms_utils import drawing, ensemble, models
+    from hms_utils.backend import keras
+
+    folder = tmp_path_factory.mktemp("models")
+    key = {"data": "images", "views": list(drawing.VIEWS)}
+    for fold in range(2):
+        keras.utils.set_random_seed(fold)
+        model = models.build_cnn(len(drawing.VIEWS), (32, 64), filters=(8, 8))
+        weights, bias = model.get_layer("logits").get_weights()
+        model.get_layer("logits").set_weights([40 * weights, bias])
+        path = folder / "models" / "cnn" / f"fold{fold}.keras"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        paths.write_json(path.with_suffix(".json"), {"key": key})
+    train = folder / "spectrograms" / "train"
+    train.mkdir(parents=True)
+    paths.write_json(train / "settings.json", {"reduce": [4, 4], "db_range": [-20, 40]})
+    paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
+    votes = pd.DataFrame(np.eye(6, dtype=int) * 12, columns=list(VOTE_COLUMNS))
+    fitted = {"cnn": {"temperature": 1.0, "share": 1.0}}
+    ensemble.seal(folder, fitted, votes.assign(n_votes=12))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_edf():
+    """A function that writes an EEG as a clinic would, through edfio."""
+    import edfio
+
+    def write(path, eeg, *, sfreq=200, names=EEG_COLUMNS, unit="uV", scale=1, limit=0, start=None):
+        """Write columns of `eeg` (n_samples, 20) at 200 Hz under other names, rates and units.
+
+        A name of "" leaves a column out. The range of 16 bits is ±`limit` µV, by
+        default each channel's own. EDF has no NaN, so gaps are zeros.
+        """
+        kind = path.suffix[1:].capitalize()
+        up, down = Fraction(sfreq, 200).as_integer_ratio()
+        signals = []
+        for column, name in zip(np.nan_to_num(eeg).T.astype(float), names, strict=True):
+            if name:
+                samples = resample_poly(column, up, down, padtype="line") if up != down else column
+                top = limit or max(np.abs(samples).max(), 1)
+                signals.append(
+                    getattr(edfio, f"{kind}Signal")(
+                        np.clip(samples, -top, top) * scale,
+                        sfreq,
+                        label=name,
+                        physical_dimension=unit,
+                        physical_range=(-top * scale, top * scale),
+                    )
+                )
+        date = start and edfio.Recording(startdate=start.date())
+        getattr(edfio, kind)(signals, recording=date, starttime=start and start.time()).write(path)
+        return path
+
+    return write
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,15 @@
 import subprocess
 import sys
 
+import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from hms_utils import paths
+from hms_utils import data, paths
 from hms_utils.cli import main
+from hms_utils.constants import EEG_COLUMNS, PREDICTION_COLUMNS
 
 
 def invoke(*arguments):
@@ -15,7 +18,8 @@ def invoke(*arguments):
 
 def test_import_is_light_and_leaves_nothing(tmp_path):
     code = (
-        "import sys, hms_utils, hms_utils.cli, hms_utils.scoring, hms_utils.cache; "
+        "import sys, hms_utils, hms_utils.cli, hms_utils.scoring, hms_utils.cache, "
+        "hms_utils.prediction, hms_utils.cards; "
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     done = subprocess.run(
@@ -145,3 +149,129 @@ def test_download_that_fails_says_what_is_needed(tmp_path, monkeypatch, error):
     assert result.exit_code == 1
     for words in (type(error).__name__, "accepted the rules", "API token", "26 GB"):
         assert words in result.output
+
+
+@pytest.fixture(scope="module")
+def recordings(sample_dir, write_edf, tmp_path_factory):
+    """One recording as parquet and as EDF, and files that cannot be predicted."""
+    folder = tmp_path_factory.mktemp("recordings")
+    path = sorted((sample_dir / "test_eegs").iterdir())[0]
+    eeg = data.read_eeg(path)
+    (folder / "good.parquet").write_bytes(path.read_bytes())
+    write_edf(folder / "clinic.edf", eeg, sfreq=256)
+    (folder / "text.edf").write_text("no EEG")
+    names = ["EKG" if name == "EKG" else "" for name in EEG_COLUMNS]
+    write_edf(folder / "ekg.edf", eeg, names=names)
+    few = [name if name in ("Fp1", "O1", "Cz") else "" for name in EEG_COLUMNS]
+    write_edf(folder / "few.edf", eeg, names=few)
+    write_edf(folder / "short.edf", eeg[:8000])
+    write_edf(folder / "flat.edf", eeg * 0)
+    return folder
+
+
+def probabilities(folder, stem):
+    return pd.read_csv(folder / f"{stem}_probabilities.csv", comment="#")[list(PREDICTION_COLUMNS)]
+
+
+def test_predict_writes_the_same_for_a_clinical_file(recordings, models_dir, tmp_path):
+    files = [recordings / "good.parquet", recordings / "clinic.edf"]
+    result = invoke("predict", *files, "--models", models_dir, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0] == "Research use only, not a medical device."
+    assert "SYNTHETIC" in lines[1]
+    for stem in ("good", "clinic"):
+        for name in ("probabilities.csv", "annotations.edf", "course.png"):
+            assert f"  {tmp_path / stem}_{name}" in lines
+            assert (tmp_path / f"{stem}_{name}").is_file()
+    good, clinic = (probabilities(tmp_path, stem) for stem in ("good", "clinic"))
+    np.testing.assert_allclose(clinic, good, atol=0.02)
+
+
+def test_predict_goes_on_after_bad_files_and_fails_in_the_end(recordings, models_dir, tmp_path):
+    names = ["none.edf", "text.edf", "ekg.edf", "few.edf", "short.edf", "flat.edf", "clinic.edf"]
+    files = [recordings / name for name in names]
+    result = invoke("predict", *files, "--models", models_dir, "--out", tmp_path)
+    assert result.exit_code == 1
+    for name, reason in (
+        ("none.edf", "found no such file"),
+        ("text.edf", "expected EDF, found a file without its header"),
+        ("ekg.edf", "expected electrodes such as Fp1, found 1 channels: EKG"),
+        ("few.edf", "expected the electrodes of four chains, missing ['F3',"),
+        ("short.edf", "expected 50 s or more, found 40 s"),
+        ("flat.edf", "expected a signal in 8 of 16 differences, found it in none"),
+    ):
+        line = next(
+            line for line in result.output.splitlines() if f"/{name}: " in line and "Failed" in line
+        )
+        assert line.startswith(f"Failed: {recordings / name}: ")
+        assert reason in line
+    assert "Error: 6 of 7 files failed" in result.output
+    assert sorted(path.name.split("_")[0] for path in tmp_path.iterdir()) == ["clinic"] * 3
+
+
+def test_predict_takes_a_given_spectrogram(sample_dir, models_dir, tmp_path):
+    row = data.load_metadata(sample_dir, "test").iloc[0]
+    eeg = sample_dir / "test_eegs" / f"{row.eeg_id}.parquet"
+    given = sample_dir / "test_spectrograms" / f"{row.spectrogram_id}.parquet"
+    for folder, more in (("with", ["--spectrogram", given]), ("without", [])):
+        result = invoke("predict", eeg, "--models", models_dir, "--out", tmp_path / folder, *more)
+        assert result.exit_code == 0, result.output
+    first, second = (probabilities(tmp_path / name, row.eeg_id) for name in ("with", "without"))
+    assert np.abs(first - second).to_numpy().max() > 0.001  # ten minutes are not 50 s
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing argument 'FILE...'"),
+        (["a.edf", "b.edf", "--spectrogram", "s.parquet"], "--spectrogram belongs to one FILE"),
+        (["x/a.edf", "y/a.parquet"], "named after their files, found ['a'] several times"),
+        (["a.edf", "--step", "half"], "'half' is not a valid integer"),
+    ],
+)
+def test_predict_refuses_what_makes_no_sense(arguments, message):
+    result = invoke("predict", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_predict_without_models_says_which_notebook_makes_them(recordings, tmp_path):
+    result = invoke("predict", recordings / "good.parquet", "--models", tmp_path)
+    assert result.exit_code == 1
+    assert "blend.json is missing: run notebooks/05_comparison.ipynb first" in result.output
+
+
+def test_card_is_drawn_with_and_without_models(recordings, models_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    result = invoke("card", "--eeg", recordings / "clinic.edf", "--votes", "3,0,1,0,0,8")
+    assert result.exit_code == 0, result.output
+    assert f"No prediction: no trained models in {tmp_path}/outputs" in result.output
+    picture = tmp_path / "outputs" / "predictions" / "clinic_card.png"
+    assert matplotlib.image.imread(picture).shape == (1100, 1800, 4)
+    result = invoke(
+        *("card", "--eeg", recordings / "good.parquet", "--at", 25),
+        *("--models", models_dir, "--out", tmp_path / "new" / "card.png"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "Seizure 0." in result.output
+    assert "Research use only, not a medical device." in result.output
+    assert (tmp_path / "new" / "card.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--eeg", "good.parquet", "--at", "26"], "expected a centre from 25 to 25 s, found 26 s"),
+        (["--eeg", "good.parquet", "--votes", "1,2"], "expected votes for Seizure, LPD"),
+        (["--eeg", "good.parquet", "--models", "none"], "none/blend.json is missing"),
+        (["--eeg", "text.edf"], "expected EDF, found a file without its header"),
+    ],
+)
+def test_card_refuses_in_one_line(recordings, monkeypatch, arguments, message):
+    monkeypatch.chdir(recordings)
+    result = invoke("card", *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert result.output.splitlines()[-1].startswith("Error: ")
