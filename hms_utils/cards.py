@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import signal, stats
+from scipy import signal
 
 from hms_utils import drawing, plots
 from hms_utils.constants import (
@@ -23,10 +23,12 @@ from hms_utils.montage import bipolar, bridge_gaps
 from hms_utils.prediction import has_signal, notices
 from hms_utils.recording import N_ROWS, read_window, spectrogram
 from hms_utils.spectrograms import DB_RANGE, F_MAX, N_FRAMES
+from hms_utils.uncertainty import vote_intervals
 
 N_EXPERTS = 12  # of an imagined panel, where nobody has voted
 _BAND = (0.5, 40.0)  # Hz that are shown, as in the competition's spectrogram
 _LABEL = ((EEG_SECONDS - LABEL_SECONDS) / 2, (EEG_SECONDS + LABEL_SECONDS) / 2)
+_INTERVAL = "prediction, 80 % interval"  # that of `uncertainty.vote_intervals`
 _SHADE = "#FFF2B3"
 
 
@@ -68,7 +70,7 @@ def of_recording(recording, at=None, *, given=None, votes=None, ensemble=None):
         images = drawing.draw_window(differences, rows, **ensemble.settings["images"])
         prediction = ensemble.predict({view: image[None] for view, image in images.items()})[0]
         notes = notices(ensemble.settings["synthetic"])
-        concentration = ensemble.settings.get("concentration")
+        concentration = ensemble.settings["concentration"]
     clock = recording.start and f", {recording.start + timedelta(seconds=at):%Y-%m-%d %H:%M:%S}"
     return draw(
         *(eeg, rows),
@@ -121,8 +123,8 @@ def draw(
     votes : array-like of int, shape (6,), optional
     prediction : array-like of float, shape (6,), optional
     concentration : float, optional
-        Of the panel's votes around the prediction, for its intervals; without it
-        they vary by chance alone.
+        Of votes around the prediction, by `uncertainty.fit_concentration`; without it
+        the prediction has no intervals.
     maps : dict of str to ndarray, shape (4, height, width), optional
         What the prediction rests on, from 0, by `drawing.VIEWS`; chain, frequency
         and time as in the images.
@@ -204,17 +206,6 @@ def _draw_spectrograms(rows, axes):
     bar.set_label("dB re 1 µV²/Hz", fontsize=8)
 
 
-def _vote_intervals(prediction, n_experts, concentration, level=0.8):
-    """Return the fewest and the most votes that a panel gives each class."""
-    # TO SWAP: uncertainty.vote_intervals(prediction, n_experts, concentration, level=0.8)
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])[:, None]
-    share = np.clip(prediction, 1e-6, 1 - 1e-6)
-    if concentration is None:
-        return stats.binom.ppf(tails, n_experts, share).astype(int)
-    panel = stats.betabinom(n_experts, share * concentration, (1 - share) * concentration)
-    return panel.ppf(tails).astype(int)
-
-
 def _draw_panel(votes, prediction, concentration, ax):
     """Draw the votes as bars, the prediction as dots with its interval."""
     n_experts = N_EXPERTS if votes is None else int(np.sum(votes))
@@ -223,16 +214,15 @@ def _draw_panel(votes, prediction, concentration, ax):
     if votes is not None:
         ax.barh(heights, votes, color=plots.COLOURS, alpha=0.6, label="votes")
     if prediction is not None:
-        prediction = np.asarray(prediction)
-        low, high = _vote_intervals(prediction, n_experts, concentration)
-        expected = prediction * n_experts
-        error = np.maximum(0, [expected - low, high - expected])
-        ax.errorbar(expected, heights, xerr=error, fmt="o", color="black", capsize=4,
-                    label="prediction, 80 % interval")  # fmt: skip
-        labels = [
-            f"{name}  {p:.0%}, {a}–{b}"
-            for name, p, a, b in zip(CLASSES, prediction, low, high, strict=True)
-        ]
+        expected = np.asarray(prediction) * n_experts
+        labels = [f"{name}  {p:.0%}" for name, p in zip(CLASSES, prediction, strict=True)]
+        error, meaning = None, "prediction"
+        if concentration:
+            bounds = vote_intervals(np.atleast_2d(prediction), n_experts, concentration)
+            low, high = (bound[0] for bound in bounds)
+            error, meaning = np.maximum(0, [expected - low, high - expected]), _INTERVAL
+            labels = [f"{label}, {a}–{b}" for label, a, b in zip(labels, low, high, strict=True)]
+        ax.errorbar(expected, heights, xerr=error, fmt="o", color="black", capsize=4, label=meaning)
     ax.set_yticks(heights, labels)
     ax.set(xlim=(0, n_experts), ylim=(len(CLASSES) - 0.5, -0.5))
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -222,7 +222,7 @@ def predict(files, models, out, step, spectrogram):
     if spectrogram and len(files) > 1:
         raise click.UsageError(f"--spectrogram belongs to one FILE, found {len(files)}")
     with _plain_errors():
-        from hms_utils import prediction, recording
+        from hms_utils import prediction, recording, timeline
         from hms_utils.ensemble import Ensemble
 
         ensemble = Ensemble(paths.find_output_dir(models))
@@ -236,7 +236,7 @@ def predict(files, models, out, step, spectrogram):
             print(f"{file}: {recording.describe(opened)}")
             table, rows = prediction.predict(opened, ensemble, step=step, given=given)
             synthetic = ensemble.settings["synthetic"]
-            for path in prediction.write(opened, table, rows, folder, synthetic=synthetic):
+            for path in timeline.write(opened, table, rows, folder, synthetic=synthetic):
                 print(f"  {path}")
         except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
             failed += 1

@@ -227,9 +227,9 @@ def _resampled(raw, rows):
 
 def _gaps(samples, rate):
     """Return where a channel stands still: these formats have no NaN."""
-    gaps = np.empty(samples.shape, bool)
+    gaps = np.zeros(samples.shape, bool)
     for row, channel in zip(gaps, samples, strict=True):
-        changes = np.flatnonzero(np.diff(channel)) + 1
-        lengths = np.diff([0, *changes, len(channel)])
-        row[:] = np.repeat(lengths >= rate * _GAP_SECONDS, lengths)
+        edges = np.flatnonzero(np.diff(channel, prepend=np.nan, append=np.nan))
+        for still in np.flatnonzero(np.diff(edges) >= rate * _GAP_SECONDS):
+            row[edges[still] : edges[still + 1]] = True
     return gaps

@@ -73,7 +73,7 @@ def models_dir(tmp_path_factory):
     paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame(np.eye(6, dtype=int) * 12, columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": 1.0, "share": 1.0}}
-    ensemble.seal(folder, fitted, votes.assign(n_votes=12))
+    ensemble.seal(folder, fitted, votes.assign(n_votes=12), 10.0)
     return folder
 
 

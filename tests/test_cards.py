@@ -3,7 +3,7 @@ import datetime
 import numpy as np
 import pytest
 
-from hms_utils import cards, data, prediction
+from hms_utils import cards, data, prediction, uncertainty
 from hms_utils.constants import CLASSES, EEG_COLUMNS, RESEARCH_NOTICE
 from hms_utils.ensemble import Ensemble
 from hms_utils.recording import Recording, open_recording
@@ -84,7 +84,10 @@ def test_votes_stand_beside_the_prediction(window, shares):
     np.testing.assert_allclose(panel.lines[0].get_xdata(), shares * 15)
     assert panel.get_xlabel() == "experts of 15"
     labels = [label.get_text() for label in panel.get_yticklabels()]
-    assert labels[1].startswith("LPD  50%, ")
+    low, high = uncertainty.vote_intervals(shares[None], 15, 20)
+    assert labels[1] == f"LPD  50%, {low[0, 1]}–{high[0, 1]}"
+    ends = np.array([line[:, 0] for line in panel.collections[0].get_segments()])
+    np.testing.assert_allclose(ends[:, 1], np.maximum(high[0], shares * 15))
     assert {*texts(panel)} == {"votes", "prediction, 80 % interval"}
 
 
@@ -96,6 +99,7 @@ def test_what_is_not_known_is_said(window, shares):
     assert texts(panel) == ["no prediction", "votes"]
     panel = cards.draw(*window, prediction=shares).subfigs[1].axes[4]
     assert panel.get_xlabel() == "experts of 12, if so many were asked"
+    assert texts(panel) == ["prediction"]
 
 
 def test_maps_are_drawn_where_they_point(window, shares):
