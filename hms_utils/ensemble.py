@@ -121,6 +121,11 @@ class Ensemble:
     def __init__(self, folder):
         folder = Path(folder)
         self.settings = paths.read_json(paths.require(folder / "blend.json", "05_comparison"))
+        if not {"models", "images", "prior", "concentration"} <= self.settings.keys():
+            raise ValueError(
+                f"{folder / 'blend.json'}: expected what this version seals, found an older file; "
+                "run notebooks/05_comparison.ipynb again"
+            )
         self.networks = {}
         for name, part in self.settings["models"].items():
             files = [folder / "models" / name / file for file in part["folds"]]

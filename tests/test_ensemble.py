@@ -118,3 +118,9 @@ def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
     record.write_text(json.dumps({"key": {"data": "images", "epochs": 2}}))
     with pytest.raises(ValueError, match="found others"):
         ensemble.require_models(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+
+
+def test_a_seal_of_an_older_version_is_refused(tmp_path):
+    (tmp_path / "blend.json").write_text('{"cnn": {"share": 1.0}}')
+    with pytest.raises(ValueError, match=r"blend\.json: expected what this version seals"):
+        Ensemble(tmp_path)
