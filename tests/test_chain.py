@@ -106,7 +106,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
         (["-p", "EPOCHS=many"], "EPOCHS: expected a value of type int like"),
         (["-p", "EPOCHS=2.5"], "EPOCHS: expected a value of type int like"),
         (["-p", "DATA_DIR=x"], "the folders are set by --data-dir and --output-dir"),
-        (["--only", "05", "-p", "EPOCHS=3"], "the parameters are none"),
+        (["--only", "05", "-p", "EPOCHS=3"], "the parameters are EXPLAINED"),
         (["--data-dir", "/nonexistent"], "no such folder"),
         (["--output-dir", "/tmp/{braces}"], "without braces"),
     ],
@@ -233,6 +233,7 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_fi
         return chain.Result(name, 1.0, 10**9, "fine", output_dir, False)
 
     monkeypatch.setattr(chain, "_execute", execute)
+    monkeypatch.setattr(chain, "scores", lambda _: "")
     arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path]
     monkeypatch.setattr("hms_utils.models.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
     assert "or set BACKBONE_WEIGHTS to auto or none" in run(*arguments, "--full").output
