@@ -1,26 +1,14 @@
 """The trained networks and how they are mixed: sealed by notebook 5, opened to predict."""
 
 import hashlib
-import json
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from hms_utils import paths
+from hms_utils import engines, paths
 from hms_utils.blending import temper
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.data import vote_shares
-
-# Settings of layers that Keras has got since 3.13, which Kaggle has, at their defaults.
-_NEWER_SETTINGS = {
-    "input_axes": None,
-    "output_axes": None,
-    "quantization_config": None,
-    "renorm": False,
-    "renorm_clipping": None,
-    "renorm_momentum": 0.99,
-}
 
 
 def require_models(output_dir, name, fingerprint, *, notebook):
@@ -103,22 +91,35 @@ class Ensemble:
     ----------
     folder : path-like
         Where ``blend.json`` and ``models/<name>/fold<k>.keras`` are.
+    engine : {"tensorflow", "onnx"}
+        What computes; the answers are the same within 1e-4. ``onnx`` is faster on a
+        processor, needs three more packages, and exports the networks the first
+        time.
 
     Attributes
     ----------
     settings : dict
         ``blend.json``: among others ``images``, with which arguments `cache.build`
         must draw what is predicted, and ``prior``, what to answer without an image.
+    n_folds : int
+        Of the network with most.
+    networks : dict of str to (keras.Model, list of list of ndarray)
+        Each network and the weights of its folds; empty for other engines.
 
     Raises
     ------
     FileNotFoundError
         If there is no ``blend.json``, or a model's file is missing.
     ValueError
-        If a model's file is not the one that was sealed, or does not load.
+        If a model's file is not the one that was sealed, or does not load, or
+        there is no such engine.
+    ModuleNotFoundError
+        If the engine needs a package that is not installed.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, engine="tensorflow"):
+        if engine not in engines.ENGINES:
+            raise ValueError(f"expected an engine of {engines.ENGINES}, found {engine!r}")
         folder = Path(folder)
         self.settings = paths.read_json(paths.require(folder / "blend.json", "05_comparison"))
         if not {"models", "images", "prior", "concentration"} <= self.settings.keys():
@@ -126,25 +127,41 @@ class Ensemble:
                 f"{folder / 'blend.json'}: expected what this version seals, found an older file; "
                 "run notebooks/05_comparison.ipynb again"
             )
-        self.networks = {}
+        self.networks, self._folds, self._shapes, files = {}, {}, {}, {}
         for name, part in self.settings["models"].items():
-            files = [folder / "models" / name / file for file in part["folds"]]
-            for file, checksum in zip(files, part["folds"].values(), strict=True):
+            files[name] = {folder / "models" / name / file: c for file, c in part["folds"].items()}
+            for file, checksum in files[name].items():
                 if _checksum(paths.require(file, "05_comparison")) != checksum:
                     raise ValueError(
                         f"{file}: expected the model that blend.json was made with, found "
                         "another; run notebooks/05_comparison.ipynb again"
                     )
-            self.networks[name] = _load(files)
+        for name, checksums in files.items():
+            if engine == "onnx":
+                loaded = [engines.onnx(*each) for each in checksums.items()]
+                self._folds[name] = [function for function, _ in loaded]
+                self._shapes[name] = loaded[0][1]
+                continue
+            models = [engines.load(file) for file in checksums]
+            self.networks[name] = models[0], [model.get_weights() for model in models]
+            self._folds[name] = engines.tensorflow(*self.networks[name])
+            self._shapes[name] = models[0].input_shape[1:]
+        self.n_folds = max(len(folds) for folds in self._folds.values())
 
-    def predict(self, images, *, batch_size=32):
+    def predict(self, images, *, flipped=True, n_folds=None, batch_size=16):
         """Predict windows, averaged over mirror images, folds and networks.
 
         Parameters
         ----------
         images : dict of str to ndarray of uint8
             By view, as `cache.load` opens them.
+        flipped : bool
+            Average with sides swapped, time reversed, and both.
+        n_folds : int, optional
+            How many of each network's folds to ask, the first ones; default all.
         batch_size : int
+            Images that are predicted together, mirror images included: more take
+            more memory and are hardly faster.
 
         Returns
         -------
@@ -156,11 +173,11 @@ class Ensemble:
         ValueError
             If the images have another shape than those that were trained on.
         """
-        answers = self.answers(images, batch_size=batch_size)
+        answers = self.answers(images, flipped=flipped, n_folds=n_folds, batch_size=batch_size)
         blend = sum(self.settings["models"][name]["share"] * answers[name] for name in answers)
         return blend / blend.sum(axis=1, keepdims=True)
 
-    def answers(self, images, *, batch_size=32):
+    def answers(self, images, *, flipped=True, n_folds=None, batch_size=16):
         """Predict windows by each network, as `predict` without the last step.
 
         Its temperature is taken before its folds are averaged, which flattens them
@@ -170,59 +187,27 @@ class Ensemble:
         -------
         dict of str to ndarray of float64, shape (n_windows, 6)
         """
-        from hms_utils import fitting
+        from hms_utils.inputs import flips
 
         n_windows = len(next(iter(images.values())))
+        step = max(1, batch_size // 4 if flipped else batch_size)
         answers = {}
-        for name, (model, weights) in self.networks.items():
+        for name, folds in self._folds.items():
             part = self.settings["models"][name]
-            seen = [images[view] for view in part["views"]]
+            seen, folds = [images[view] for view in part["views"]], folds[:n_folds]
             shape = (len(seen), *seen[0].shape[1:])
-            if model.input_shape[1:] != shape:
+            if self._shapes[name] != shape:
                 raise ValueError(
-                    f"{name}: expected images of shape {model.input_shape[1:]}, found {shape}"
+                    f"{name}: expected images of shape {self._shapes[name]}, found {shape}"
                 )
-            total = np.zeros((n_windows, len(CLASSES)))
-            for fold in weights:
-                model.set_weights(fold)
-                predicted = fitting.predict(model, seen, range(n_windows), batch_size=batch_size)
-                total += temper(predicted, part["temperature"])
-            answers[name] = total / len(weights)
+            answers[name] = np.zeros((n_windows, len(CLASSES)))
+            for start in range(0, n_windows, step):
+                rows = slice(start, start + step)
+                batch = np.stack([view[rows] for view in seen], axis=1)
+                n_rows = len(batch)
+                if flipped:
+                    batch = flips(batch).numpy()
+                for fold in folds:
+                    answer = fold(batch).reshape(n_rows, -1, len(CLASSES)).mean(axis=1)
+                    answers[name][rows] += temper(answer, part["temperature"]) / len(folds)
         return answers
-
-
-def _load(files):
-    """Return one network, compiled once, and the weights of all its folds."""
-    from hms_utils import fitting
-    from hms_utils.backend import tf
-
-    weights = []
-    for file in files:
-        try:
-            model = _load_model(file)
-        except (ValueError, OSError, TypeError, KeyError, BadZipFile) as error:
-            reason = str(error).strip().rpartition("\n")[2]
-            raise ValueError(f"{file}: expected a Keras model, found none ({reason})") from error
-        weights.append(model.get_weights())
-    if not tf.config.list_physical_devices("GPU"):
-        fitting.to_float32(model)
-    return model, weights
-
-
-def _load_model(file):
-    """Load a network that this or another supported version of Keras has saved.
-
-    An older Keras would refuse settings that it does not know, though they are at
-    their defaults and so change nothing.
-    """
-    from hms_utils.backend import keras
-
-    def known(node):
-        newer = _NEWER_SETTINGS.items()
-        return {name: value for name, value in node.items() if (name, value) not in newer}
-
-    with ZipFile(file) as archive:
-        config = json.loads(archive.read("config.json"), object_hook=known)
-    model = keras.saving.deserialize_keras_object(config | {"compile_config": None})
-    model.load_weights(file)
-    return model

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hms_utils import ensemble, models
+from hms_utils import engines, ensemble, models
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.ensemble import Ensemble
 
@@ -96,7 +96,7 @@ def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, m
     images = {"near": np.random.default_rng(0).integers(0, 256, (2, 4, 8, 16), np.uint8)}
     seal(tmp_path)
     before = Ensemble(tmp_path).predict(images)
-    monkeypatch.setitem(ensemble._NEWER_SETTINGS, "of_tomorrow", None)
+    monkeypatch.setitem(engines._NEWER_SETTINGS, "of_tomorrow", None)
     file = tmp_path / "models" / "cnn" / "fold1.keras"
     add_setting(file, "of_tomorrow", None)
     seal(tmp_path)

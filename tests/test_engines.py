@@ -1,0 +1,154 @@
+import importlib.util
+import shutil
+
+import numpy as np
+import pytest
+
+from hms_utils import engines, ensemble, models, paths
+from hms_utils.ensemble import Ensemble
+
+VIEWS, TILE = ["eeg50", "eeg10"], (16, 32)
+
+
+def save(path, model, factor=30):
+    """Save a network whose answers depend on its images, though it is untrained."""
+    weights, bias = model.get_layer("logits").get_weights()
+    model.get_layer("logits").set_weights([factor * weights, bias])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+    key = {"data": "images", "views": VIEWS}
+    paths.write_json(path.with_suffix(".json"), {"key": key})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, imagenet_file):
+    """Two folds of both networks; those of EfficientNetB0 normalise colours as Keras' own."""
+    import pandas as pd
+
+    from hms_utils.backend import keras
+    from hms_utils.constants import VOTE_COLUMNS
+
+    folder = tmp_path_factory.mktemp("networks")
+    for fold in range(2):
+        keras.utils.set_random_seed(fold)
+        cnn = models.build_cnn(len(VIEWS), TILE, filters=(4, 4))
+        save(folder / "models" / "cnn" / f"fold{fold}.keras", cnn)
+        b0 = models.build_efficientnet_b0(len(VIEWS), TILE, weights_file=imagenet_file)
+        save(folder / "models" / "efficientnet_b0" / f"fold{fold}.keras", b0, 300)
+    train = folder / "spectrograms" / "train"
+    train.mkdir(parents=True)
+    paths.write_json(train / "settings.json", {"reduce": [8, 8], "db_range": [-20, 40]})
+    paths.write_json(train / "source.json", {"data": "", "synthetic": True})
+    fitted = {
+        "cnn": {"temperature": 1.2, "share": 0.4},
+        "efficientnet_b0": {"temperature": 0.9, "share": 0.6},
+    }
+    votes = pd.DataFrame(np.eye(6, dtype=int) * 12, columns=list(VOTE_COLUMNS))
+    ensemble.seal(folder, fitted, votes.assign(n_votes=12), 10.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (7, 1, 1, 32), np.uint8).repeat(4, 1).repeat(16, 2)
+    noise = rng.integers(0, 256, (2, *pictures.shape), np.uint8)
+    return dict(zip(VIEWS, pictures // 2 + noise // 2, strict=True))
+
+
+def test_functions_of_tensorflow_are_the_folds(folder, images):
+    from hms_utils import fitting
+
+    opened, views = Ensemble(folder), list(images.values())
+    assert opened.n_folds == 2
+    for name, (model, weights) in opened.networks.items():
+        expected = []
+        for fold in weights:
+            model.set_weights(fold)
+            expected.append(fitting.predict(model, views, range(7)))
+        assert np.abs(expected[0] - expected[1]).max() > 0.01
+        assert expected[0].std(axis=0).max() > 0.01
+        power = np.array(expected, float) ** (1 / opened.settings["models"][name]["temperature"])
+        power /= power.sum(axis=2, keepdims=True)
+        for batch_size in (1, 9, 64):
+            answers = opened.answers(images, batch_size=batch_size)[name]
+            np.testing.assert_allclose(answers, power.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(opened.answers(images, n_folds=1)[name], power[0], atol=1e-6)
+        plain = fitting.predict(model, views, range(7), flipped=False)
+        model.set_weights(weights[0])  # changes nothing for those that are bound to others
+        assert np.abs(plain - expected[1]).max() > 1e-4
+        found = engines.tensorflow(model, weights[1:])[0](np.stack(views, axis=1))
+        np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+def test_onnx_answers_as_tensorflow(folder, images, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    shutil.copytree(folder, tmp_path / "a")
+    expected = Ensemble(folder).answers(images)
+    opened = Ensemble(tmp_path / "a", "onnx")
+    assert opened.networks == {}
+    assert capsys.readouterr().out.count("exporting it to ONNX, once") == 4
+    for name, answers in opened.answers(images).items():
+        assert np.abs(answers - answers[0]).max() > 0.01
+        np.testing.assert_allclose(answers, expected[name], atol=1e-4)
+    for options in ({"flipped": False}, {"n_folds": 1}):
+        expected = Ensemble(folder).predict(images, **options)
+        np.testing.assert_allclose(opened.predict(images, **options), expected, atol=1e-4)
+    with pytest.raises(ValueError, match=r"cnn: expected images of shape \(2, 4, 16, 32\), found"):
+        opened.predict({view: array[..., :16] for view, array in images.items()})
+
+
+def test_exported_networks_are_kept_until_others_are_trained(folder, images, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    file = tmp_path / "fold0.keras"
+    shutil.copy(folder / "models" / "cnn" / "fold0.keras", file)
+    batch = np.stack(list(images.values()), axis=1)
+    first, shape = engines.onnx(file, "a" * 64)
+    assert shape == (2, 4, 16, 32)
+    (kept,) = tmp_path.glob("*.onnx")
+    assert kept.name == f"fold0.{'a' * 16}.onnx"
+    capsys.readouterr()
+    again, _ = engines.onnx(file, "a" * 64)
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(first(batch), again(batch))
+    shutil.copy(folder / "models" / "cnn" / "fold1.keras", file)
+    other, _ = engines.onnx(file, "b" * 64)
+    assert [path.name for path in tmp_path.glob("*.onnx")] == [f"fold0.{'b' * 16}.onnx"]
+    assert np.abs(other(batch) - first(batch)).max() > 0.01
+    next(tmp_path.glob("*.onnx")).write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"fold0\.b+\.onnx: expected an ONNX model, found none"):
+        engines.onnx(file, "b" * 64)
+
+
+def test_a_folder_that_cannot_be_written_is_no_hindrance(folder, images, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    shutil.copy(folder / "models" / "cnn" / "fold0.keras", tmp_path)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(paths, "replacing", refuse)
+    compute, _ = engines.onnx(tmp_path / "fold0.keras", "a" * 64)
+    assert compute(np.stack(list(images.values()), axis=1)).shape == (7, 6)
+    assert list(tmp_path.glob("*.onnx")) == []
+
+
+def test_other_engines_are_refused(folder):
+    with pytest.raises(ValueError, match=r"an engine of \('tensorflow', 'onnx'\), found 'torch'"):
+        Ensemble(folder, "torch")
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "onnx", "tf2onnx"])
+def test_a_missing_package_is_named(folder, tmp_path, monkeypatch, package):
+    if package != "onnxruntime":
+        pytest.importorskip("onnxruntime")
+    shutil.copytree(folder, tmp_path / "a", ignore=shutil.ignore_patterns("*.onnx"))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else find(name)
+    )
+    with pytest.raises(ModuleNotFoundError, match=f"package {package}: pip install onnx onnxr"):
+        Ensemble(tmp_path / "a", "onnx")
