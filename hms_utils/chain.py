@@ -14,8 +14,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.data import load_metadata
 from hms_utils.evaluation import WELL
+from hms_utils.inference import read_test
 
 NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
@@ -209,7 +209,7 @@ def run(notebooks, parameters, location, output_dir, *, full):
 def _check_needs(values, location):
     """Refuse at once what would fail only after hours of other stages."""
     if "06_submission" in values:
-        load_metadata(location.path, "test")
+        read_test(location.path)
     if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":
         from hms_utils.models import find_weights
 

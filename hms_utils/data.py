@@ -204,6 +204,10 @@ def _read_columns(path, columns, noun):
                     f"{_name(path)}: expected {len(columns)} {noun}, missing {missing[:5]}"
                     + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
                 )
+            if repeated := [name for name in columns if found.count(name) > 1]:
+                raise ValueError(
+                    f"{_name(path)}: expected each of {noun} once, found {repeated[:5]} again"
+                )
             table = file.read(columns=list(columns), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]

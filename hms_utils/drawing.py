@@ -157,6 +157,9 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
             except ValueError as error:
                 records["failed"][row], records["reason"][row] = True, str(error)
                 continue
+            if np.isinf(window).any() or np.isinf(long).any():
+                records["reason"][row] = "infinite values, taken as missing"
+                window, long = (np.where(np.isinf(part), np.nan, part) for part in (window, long))
             differences = bipolar(window)
             drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
             for view, picture in drawn.items():

@@ -52,7 +52,9 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     table = check_result(result, data_dir, tmp_path).set_index("eeg_id")
     for path in damaged:
         assert f"{path.parent.name}/{path.name}: expected a whole parquet file" in result.output
-    assert "1 of 4 recordings could not be read" in result.output
+    assert "1 of 4 recordings had something wrong, 1 got the prior" in result.output
+    problems = pd.read_csv(tmp_path / "submission_problems.csv")
+    assert problems.eeg_id.tolist() == [int(damaged[1].stem)]
     index = pd.read_parquet(tmp_path / "spectrograms" / "train" / "index.parquet")
     assert int(damaged[0].stem) not in set(index.eeg_id)
     voted = data.vote_shares(index[index.n_votes >= WELL_VOTED]).mean(axis=0)
