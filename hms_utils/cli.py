@@ -209,7 +209,13 @@ def bundle(output_dir, out, user):
     "--spectrogram",
     help="The competition's spectrogram of a single FILE [default: computed from the EEG].",
 )
-def predict(files, models, out, step, spectrogram):
+@click.option(
+    "--engine",
+    default="tensorflow",
+    show_default=True,
+    help="Or onnx: faster on a processor, needs onnx, onnxruntime and tf2onnx.",
+)
+def predict(files, models, out, step, spectrogram, engine):
     """Predict recordings over time: tables, annotations and pictures.
 
     Each FILE is a .parquet of the competition or a clinical .edf or .bdf file of
@@ -225,7 +231,7 @@ def predict(files, models, out, step, spectrogram):
         from hms_utils import prediction, recording, timeline
         from hms_utils.ensemble import Ensemble
 
-        ensemble = Ensemble(paths.find_output_dir(models))
+        ensemble = Ensemble(paths.find_output_dir(models), engine)
         print("\n".join(prediction.notices(ensemble.settings["synthetic"])))
     folder = Path(out).expanduser() if out else paths.find_output_dir() / "predictions"
     failed = 0

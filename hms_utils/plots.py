@@ -128,20 +128,12 @@ def agreement(index, ax):
     total = votes.sum(axis=1)
     if (total >= WELL_VOTED).any():
         index, votes, total = (part[total >= WELL_VOTED] for part in (index, votes, total))
-    largest = index.assign(share=votes.max(axis=1) / total)
-    sns.stripplot(
-        largest,
-        x="expert_consensus",
-        y="share",
-        hue="expert_consensus",
-        order=CLASSES,
-        hue_order=CLASSES,
-        palette=COLOURS,
-        legend=False,
-        alpha=0.5,
-        size=3.5,
-        ax=ax,
-    )
+    largest, rng = votes.max(axis=1) / total, np.random.default_rng(0)
+    for number, (name, colour) in enumerate(zip(CLASSES, COLOURS, strict=True)):
+        shares = largest[index.expert_consensus == name]
+        places = number + rng.uniform(-0.2, 0.2, len(shares))  # side by side, always the same
+        ax.scatter(places, shares, s=12, color=colour, alpha=0.5, linewidths=0)
+    ax.set_xticks(range(len(CLASSES)), CLASSES)
     ax.set(xlabel="consensus", ylabel="share of experts who agree", ylim=(0, 1.05))
     ax.set_title("How far experts agree")
     return ax.figure

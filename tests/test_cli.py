@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -219,6 +220,21 @@ def test_predict_takes_a_given_spectrogram(sample_dir, models_dir, tmp_path):
         assert result.exit_code == 0, result.output
     first, second = (probabilities(tmp_path / name, row.eeg_id) for name in ("with", "without"))
     assert np.abs(first - second).to_numpy().max() > 0.001  # ten minutes are not 50 s
+
+
+def test_predict_by_another_engine_is_the_same(recordings, models_dir, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    shutil.copytree(models_dir, tmp_path / "models")
+    command = ["predict", recordings / "good.parquet", "--models", tmp_path / "models"]
+    for engine in ("tensorflow", "onnx"):
+        result = invoke(*command, "--engine", engine, "--out", tmp_path / engine)
+        assert result.exit_code == 0, result.output
+    first, second = (probabilities(tmp_path / name, "good") for name in ("tensorflow", "onnx"))
+    pd.testing.assert_frame_equal(first, second, atol=1e-4, rtol=0)
+    result = invoke(*command, "--engine", "torch")
+    assert result.exit_code == 1
+    assert "expected an engine of ('tensorflow', 'onnx'), found 'torch'" in result.output
 
 
 @pytest.mark.parametrize(
