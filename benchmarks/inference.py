@@ -70,7 +70,7 @@ def draw(data, number):
     settings = {"reduce": [1, 1], "db_range": [-20, 40]}
     parts = inference._stream(inference.read_test(data)[:number], data, settings, 1)
     drawn = [images for part in parts for images, _, _ in part]
-    return {view: np.stack([images[view] for images in drawn]) for view in drawing.VIEWS}
+    return {view: np.concatenate([images[view] for images in drawn]) for view in drawing.VIEWS}
 
 
 def against_predict(folder, data, engine):

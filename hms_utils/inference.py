@@ -192,7 +192,7 @@ def _answer(ensemble, images, flipped, n_folds):
     if not images:
         return []
     try:
-        together = {view: np.stack([each[view] for each in images]) for view in images[0]}
+        together = {view: np.concatenate([each[view] for each in images]) for view in images[0]}
         answers = ensemble.predict(together, flipped=flipped, n_folds=n_folds)
     except Exception as error:  # such as a lack of memory, or one that spoils it for all
         if len(images) == 1:
@@ -239,7 +239,10 @@ def _draw_apart(job):
 
 
 def _draw(data_dir, eeg_id, spectrogram_id, settings):
-    """Return a recording's images or None, what is wrong with it, and the seconds it took."""
+    """Return a recording's images, (1, 4, height, width) each, what is wrong, and the seconds.
+
+    The first is None if it cannot be drawn.
+    """
     started = monotonic()
     images, reason = _try_to_draw(data_dir, eeg_id, spectrogram_id, settings)
     if images is None and spectrogram_id is not None:

@@ -47,7 +47,8 @@ def write(recording, table, rows, folder, *, synthetic):
     written = [folder / f"{stem}_probabilities.csv"]
     with paths.replacing(written[0]) as temporary:
         comments = "".join(f"# {line}\n" for line in notices(synthetic))
-        temporary.write_text(comments + table.round(5).to_csv(index=False), encoding="utf-8")
+        rounded = table.round(dict.fromkeys(PREDICTION_COLUMNS, 5))
+        temporary.write_text(comments + rounded.to_csv(index=False), encoding="utf-8")
     try:
         with paths.replacing(folder / f"{stem}_annotations.edf") as temporary:
             _write_annotations(recording, table, temporary)

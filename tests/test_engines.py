@@ -34,7 +34,7 @@ def folder(tmp_path_factory, imagenet_file):
         cnn = models.build_cnn(len(VIEWS), TILE, filters=(4, 4))
         save(folder / "models" / "cnn" / f"fold{fold}.keras", cnn)
         b0 = models.build_efficientnet_b0(len(VIEWS), TILE, weights_file=imagenet_file)
-        save(folder / "models" / "efficientnet_b0" / f"fold{fold}.keras", b0, 300)
+        save(folder / "models" / "efficientnet_b0" / f"fold{fold}.keras", b0, 30000)
     train = folder / "spectrograms" / "train"
     train.mkdir(parents=True)
     paths.write_json(train / "settings.json", {"reduce": [8, 8], "db_range": [-20, 40]})

@@ -57,7 +57,7 @@ class Slow(Brightness):
 def slow(monkeypatch):
     """An ensemble with a clock of its own, and recordings that are drawn at once."""
     clock = Clock()
-    image = {view: np.full((4, 16, 32), 99, np.uint8) for view in drawing.VIEWS}
+    image = {view: np.full((1, 4, 16, 32), 99, np.uint8) for view in drawing.VIEWS}
 
     def stream(test, *_):
         numbers = np.arange(len(test))
@@ -198,21 +198,24 @@ def test_with_time_enough_nothing_is_saved(slow, capsys):
 
 
 @pytest.mark.parametrize(
-    ("hours", "last", "n_prior"),
-    [(1.2, (False, 5), 0), (0.6, (False, 2), 0), (0.3, (False, 1), 0), (0.2, (False, 1), 1)],
+    ("hours", "least", "has_priors"),
+    [
+        (1.2, (False, 5), False),
+        (0.6, (False, 2), False),
+        (0.3, (False, 1), False),
+        (0.2, (False, 1), True),
+    ],
 )
-def test_mirror_images_are_saved_first_then_folds(slow, capsys, hours, last, n_prior):
+def test_mirror_images_are_saved_first_then_folds(slow, capsys, hours, least, has_priors):
     start, n_recordings = slow.clock.now, 600
     answers, problems = inference.predict(recordings(n_recordings), "", slow, budget_hours=hours)
     assert slow.clock.now - start <= 3600 * hours
     assert slow.plans[0] == (True, 5)
-    assert slow.plans[-1] == last
     order = [(True, 5), *((False, n_folds) for n_folds in range(5, 0, -1))]
-    numbers = [order.index(plan) for plan in slow.plans]
-    assert numbers == sorted(numbers)
-    assert ("recordings are answered with the prior" in capsys.readouterr().out) == bool(n_prior)
+    assert max(slow.plans, key=order.index) == least
+    assert ("recordings are answered with the prior" in capsys.readouterr().out) == has_priors
     n_left = n_recordings - len(slow.plans)
-    assert bool(n_left) == bool(n_prior)
+    assert (n_left > 0) == has_priors
     np.testing.assert_array_equal(answers[len(slow.plans) :], np.tile(PRIOR, (n_left, 1)))
     assert problems.eeg_id.tolist() == list(range(len(slow.plans), n_recordings))
     assert (problems.reason == f"not reached within {hours} hours; answered with the prior").all()
@@ -235,8 +238,8 @@ def test_savings_are_taken_back_when_time_turns_out_to_be_enough(slow, capsys):
         return answers
 
     slow.predict = faster
-    inference.predict(recordings(400), "", slow, budget_hours=4)
-    assert (False, 5) in slow.plans or (False, 4) in slow.plans
+    inference.predict(recordings(400), "", slow, budget_hours=8)
+    assert (False, 5) in slow.plans
     assert slow.plans[-1] == (True, 5)
     assert "so it goes on with 5 folds and all mirror images" in capsys.readouterr().out
 
