@@ -233,7 +233,7 @@ def main(good, each, engine):
         f"kinds in {seconds:.0f} s: {len(wrong)} not as they should be, the checker found "
         f"{len(findings)}"
     )
-    sys.exit(bool(wrong) or (findings.level == "error").any())
+    sys.exit(1 if wrong or (findings.level == "error").any() else 0)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ import numpy as np
 import psutil
 from damage import make_data, seal_untrained
 
-from hms_utils import drawing, inference, sample
-from hms_utils.paths import code_version
+from hms_utils import drawing, inference, sample, streaming
 
 N_FOLDS, ALL_RECORDINGS, N_PATIENTS = 5, 2600, 20
 N_WINDOWS, N_TURNS = 8, 5  # of the comparison
@@ -68,8 +67,9 @@ def whole(models, data, engine, number):
 def draw(data, number):
     """Return the images of the first recordings, by view."""
     settings = {"reduce": [1, 1], "db_range": [-20, 40]}
-    parts = inference._stream(inference.read_test(data)[:number], data, settings, 1)
-    drawn = [images for part in parts for images, _, _ in part]
+    test = inference.read_test(data)[:number]
+    rows = test[["eeg_id", "spectrogram_id"]].itertuples(index=False)
+    drawn = [streaming.draw(data, *ids, settings)[0] for ids in rows]
     return {view: np.concatenate([images[view] for images in drawn]) for view in drawing.VIEWS}
 
 
@@ -109,9 +109,9 @@ def one(folder, data, engine):
             taken = []
             for row in test[:20].itertuples():
                 started = time.perf_counter()
-                settings = opened.settings["images"] | {"code": code_version(*drawing.CODE)}
-                images, _, _ = inference._draw(data, row.eeg_id, row.spectrogram_id, settings)
-                inference._answer(opened, [images], flipped, 1)
+                settings = opened.settings["images"]
+                images, _, _ = streaming.draw(data, row.eeg_id, row.spectrogram_id, settings)
+                opened.predict(images, flipped=flipped, n_folds=1)
                 taken.append(1e3 * (time.perf_counter() - started))
             milliseconds[name, flipped] = statistics.median(taken[3:])
     return milliseconds

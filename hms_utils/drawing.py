@@ -33,6 +33,7 @@ QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share
 _ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
+NO_SPECTROGRAM = "no spectrogram file"
 SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
 # What is kept of each window besides its images while they are drawn.
 RECORD = np.dtype(
@@ -151,7 +152,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
                 if spectrogram_id is None:
                     long = _ABSENT
-                    records["reason"][row] = "no spectrogram file"
+                    records["reason"][row] = NO_SPECTROGRAM
                 else:
                     long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
             except ValueError as error:

@@ -1,31 +1,18 @@
 """Answer the test recordings: none stops the others, and the time given is enough."""
 
 import sys
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
-from joblib import Parallel, cpu_count, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib import effective_n_jobs
 from tqdm import tqdm
 
-from hms_utils import drawing
-from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
-from hms_utils.paths import code_version
-from hms_utils.spectrograms import CLIP
+from hms_utils.streaming import PRIOR, line, stream
 
-# Recordings that are drawn while as many are predicted; the first is slow, as all is new.
-_PARTS, _PART = (1, 16), 64
-_DRAW_SECONDS = 120  # after which a recording is given up
 _N_FLIPS = 4  # of an image: itself, sides swapped, time reversed, both
 _SPARE = 1.25  # how much more time than needed there must be to take back a saving
-_MOST_CLIPPED = 0.5  # of an EEG, beyond which it is not in microvolts, or none
-_MOST_MISSING = 0.5  # of an EEG, beyond which the answer deserves a note
-_LENGTHS = EEG_SECONDS * SFREQ, SPECTROGRAM_SECONDS // SPECTROGRAM_STEP  # rows of test files
-_PRIOR = "answered with the prior"
 
 
 def read_test(data_dir):
@@ -96,7 +83,7 @@ def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
     ensemble : ensemble.Ensemble
     budget_hours : float
     n_jobs : int
-        Processes that draw; -1 means one for each core.
+        Processes that draw, at least two; -1 means one for each core.
 
     Returns
     -------
@@ -108,9 +95,11 @@ def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
     """
     answers = np.tile(np.array(ensemble.settings["prior"]), (len(test), 1))
     reasons = np.full(len(test), "", object)
-    budget, done = _Budget(budget_hours, ensemble.n_folds), 0
+    n_jobs, done = max(2, effective_n_jobs(n_jobs)), 0
+    budget = _Budget(budget_hours, ensemble.n_folds)
+    settings = ensemble.settings["images"]
     with tqdm(None, "Recordings", len(test), file=sys.stdout, mininterval=10) as bar:
-        for drawn in _stream(test, data_dir, ensemble.settings["images"], n_jobs):
+        for drawn in stream(test, data_dir, settings, n_jobs=n_jobs, until=budget.ends):
             plan = budget.choose(len(test) - done, len(drawn))
             if plan is None:
                 break
@@ -127,10 +116,10 @@ def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
                 else:
                     answers[row] = answer
             draw_seconds = sum(seconds for _, _, seconds in drawn) / len(drawn)
-            budget.measure(monotonic() - started, len(images), draw_seconds)
+            budget.measure(monotonic() - started, len(images), draw_seconds / n_jobs)
             done += len(drawn)
             bar.update(len(drawn))
-    reasons[done:] = f"not reached within {budget_hours:g} hours; {_PRIOR}"
+    reasons[done:] = f"not reached within {budget_hours:g} hours; {PRIOR}"
     problems = pd.DataFrame({"eeg_id": test.eeg_id.to_numpy(), "reason": reasons})
     return answers, problems[problems.reason != ""].reset_index(drop=True)
 
@@ -155,26 +144,26 @@ class _Budget:
                 chosen = number
                 break
         if left <= 0 or n_next * self._seconds(*self.plans[chosen]) > left:
-            tqdm.write(f"Time is up: {n_left} recordings are {_PRIOR}", sys.stdout)
+            tqdm.write(f"Time is up: {n_left} recordings are {PRIOR}", sys.stdout)
             return None
         if self.n_measured == 2 or chosen != self.current:
             now, then = (self._describe(*self.plans[k]) for k in (self.current, chosen))
             text = (
-                f"{n_left} recordings and {left / 60:.1f} minutes are left; with {now} they take "
-                f"{needed[self.current] / 60:.1f}"
+                f"{n_left} recordings are left, and {left / 60:.1f} minutes for them; with {now} "
+                f"they take {needed[self.current] / 60:.1f} minutes"
             )
             if chosen != self.current:
-                text += f", so it goes on with {then}: {needed[chosen] / 60:.1f}"
+                text += f", so it goes on with {then}: {needed[chosen] / 60:.1f} minutes"
             tqdm.write(text, sys.stdout)
         self.current = chosen
         return self.plans[chosen]
 
     def measure(self, seconds, n_predicted, draw_seconds):
-        """Take note of what the last recordings took, all of them and each to draw."""
+        """Take note of what the last ones took: all to predict, each to draw by all processes."""
         self.n_measured += 1
         if n_predicted and self.n_measured > 1:
             self.pass_seconds = seconds / n_predicted / self._passes(*self.plans[self.current])
-            self.draw_seconds = draw_seconds / cpu_count()
+            self.draw_seconds = draw_seconds
 
     def _passes(self, flipped, n_folds):
         return n_folds * (_N_FLIPS if flipped else 1)
@@ -188,7 +177,7 @@ class _Budget:
 
 
 def _answer(ensemble, images, flipped, n_folds):
-    """Return for each recording its probabilities and, if they are not usable, why."""
+    """Return for each recording its probabilities and, if these are no good, why."""
     if not images:
         return []
     try:
@@ -196,87 +185,8 @@ def _answer(ensemble, images, flipped, n_folds):
         answers = ensemble.predict(together, flipped=flipped, n_folds=n_folds)
     except Exception as error:  # such as a lack of memory, or one that spoils it for all
         if len(images) == 1:
-            return [(None, f"it cannot be predicted: {_line(error)}; {_PRIOR}")]
+            return [(None, f"it cannot be predicted: {line(error)}; {PRIOR}")]
         return [_answer(ensemble, [each], flipped, n_folds)[0] for each in images]
     finite = np.isfinite(answers).all(axis=1)
-    reason = f"its answer is not finite; {_PRIOR}"
+    reason = f"its answer is not finite; {PRIOR}"
     return [(answer, "" if fine else reason) for answer, fine in zip(answers, finite, strict=True)]
-
-
-def _stream(test, data_dir, settings, n_jobs):
-    """Yield parts of the recordings as `_draw` returns them, the next being drawn meanwhile."""
-    settings = settings | {"code": code_version(*drawing.CODE)}
-    jobs = [
-        delayed(_draw)(Path(data_dir), eeg_id, None if far < 0 else far, settings)
-        for eeg_id, far in test[["eeg_id", "spectrogram_id"]].itertuples(index=False)
-    ]
-    bounds = [*np.cumsum((0, *_PARTS)), *range(sum(_PARTS) + _PART, len(jobs) + _PART, _PART)]
-    parts = [jobs[start:end] for start, end in pairwise(bounds)]
-    parallel = Parallel(n_jobs, return_as="generator", timeout=_DRAW_SECONDS)
-    coming = parallel(parts[0])
-    for part, following in zip(parts, [*parts[1:], []], strict=True):
-        try:
-            drawn = list(coming)
-        except Exception:  # a process died or hangs: find out of which recording
-            drawn = [_draw_apart(job) for job in part]
-        if following:
-            coming = parallel(following)
-        yield drawn
-
-
-def _draw_apart(job):
-    """Draw one recording in a process of its own."""
-    try:
-        return Parallel(2, timeout=_DRAW_SECONDS)([job])[0]
-    except TerminatedWorkerError:
-        return None, f"the process that drew it died; {_PRIOR}", 0.0
-    except TimeoutError:
-        reason = f"drawing it took more than {_DRAW_SECONDS} seconds; {_PRIOR}"
-        return None, reason, float(_DRAW_SECONDS)
-    except Exception:  # no process can be started
-        function, arguments, _ = job
-        return function(*arguments)
-
-
-def _draw(data_dir, eeg_id, spectrogram_id, settings):
-    """Return a recording's images, (1, 4, height, width) each, what is wrong, and the seconds.
-
-    The first is None if it cannot be drawn.
-    """
-    started = monotonic()
-    images, reason = _try_to_draw(data_dir, eeg_id, spectrogram_id, settings)
-    if images is None and spectrogram_id is not None:
-        images, without = _try_to_draw(data_dir, eeg_id, None, settings)
-        reason = without if images is None else f"{reason}; answered without it"
-    return images, f"{reason}; {_PRIOR}" if images is None else reason, monotonic() - started
-
-
-def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
-    """Return a recording's images, or None, and what is wrong with it."""
-    window = 0, eeg_id, 0.0, 0.0
-    try:
-        _, images, (record,), _ = drawing.draw(data_dir, "test", spectrogram_id, [window], settings)
-        if record["failed"]:
-            return None, str(record["reason"])
-        name = f"test_eegs/{eeg_id}.parquet"
-        if not images["eeg50"].any():
-            return None, f"{name}: expected EEG, found no signal in any electrode"
-        if record["clipped_share"] > _MOST_CLIPPED:
-            found = f"found {record['clipped_share']:.0%} of it beyond ±{CLIP} µV"
-            return None, f"{name}: expected EEG in microvolts, {found}"
-        notes = [str(record["reason"])] if record["reason"] else []
-        if record["nan_share"] > _MOST_MISSING:
-            notes.append(f"{name}: {record['nan_share']:.0%} of the EEG is missing")
-        files = drawing.source_files(data_dir, "test", eeg_id, spectrogram_id)
-        for path, length in zip(files, _LENGTHS, strict=True):
-            if spectrogram_id is not None and pq.read_metadata(path).num_rows != length:
-                notes.append(f"{path.parent.name}/{path.name}: longer than {length} rows")
-        if spectrogram_id is not None and not images["kaggle600"].any():
-            notes.append(f"test_spectrograms/{spectrogram_id}.parquet: the spectrogram is empty")
-        return images, "; ".join([*notes, "answered all the same"] if notes else [])
-    except Exception as error:  # a file can be wrong in ways that nobody thought of
-        return None, _line(error)
-
-
-def _line(error):
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import damage
-from hms_utils import drawing, inference, submission
+from hms_utils import drawing, inference, streaming, submission
 from hms_utils.paths import code_version
 
 PRIOR = [0.05, 0.1, 0.15, 0.2, 0.2, 0.3]
@@ -59,14 +59,12 @@ def slow(monkeypatch):
     clock = Clock()
     image = {view: np.full((1, 4, 16, 32), 99, np.uint8) for view in drawing.VIEWS}
 
-    def stream(test, *_):
-        numbers = np.arange(len(test))
-        for part in np.split(numbers, [1, 17, *range(81, len(test), 64)]):
-            if len(part):
-                yield [(image, "", 0.01)] * len(part)
+    def stream(test, *_, **__):
+        for part in streaming.split(range(len(test))):
+            yield [(image, "", 0.01)] * len(part)
 
     monkeypatch.setattr(inference, "monotonic", clock)
-    monkeypatch.setattr(inference, "_stream", stream)
+    monkeypatch.setattr(inference, "stream", stream)
     return Slow(clock)
 
 
@@ -89,7 +87,9 @@ def test_each_kind_of_damage_is_answered_listed_and_explained(sample_dir, tmp_pa
     answers, problems = inference.predict(test, tmp_path / "data", Brightness(), budget_hours=1)
     assert list(damage.faults(kinds, answers, problems, PRIOR)) == []
     assert list(problems) == ["eeg_id", "reason"]
-    assert problems.reason.str.endswith(("with the prior", "without it", "all the same")).all()
+    assert problems.reason.str.endswith(
+        ("with the prior", "without the spectrogram", "all the same")
+    ).all()
     submission.write(test.eeg_id, answers, test, tmp_path / "submission.csv")
     assert submission.diagnose(tmp_path / "submission.csv", test).empty
 
@@ -141,7 +141,7 @@ def test_a_recording_without_spectrogram_id_is_answered_from_its_eeg(sample_dir)
 
 
 def test_a_process_that_dies_or_hangs_costs_one_recording(sample_dir, monkeypatch):
-    test, draw = inference.read_test(sample_dir), inference._draw
+    test, draw = inference.read_test(sample_dir), streaming.draw
     dying, hanging = test.eeg_id[[1, 3]].tolist()
 
     def nasty(data_dir, eeg_id, *rest):
@@ -151,15 +151,57 @@ def test_a_process_that_dies_or_hangs_costs_one_recording(sample_dir, monkeypatc
             time.sleep(600)
         return draw(data_dir, eeg_id, *rest)
 
-    monkeypatch.setattr(inference, "_draw", nasty)
-    monkeypatch.setattr(inference, "_DRAW_SECONDS", 15)
+    monkeypatch.setattr(streaming, "draw", nasty)
+    monkeypatch.setattr(streaming, "_DRAW_SECONDS", 10)
     answers, problems = inference.predict(test, sample_dir, Brightness(), budget_hours=1, n_jobs=2)
     assert problems.eeg_id.tolist() == [dying, hanging]
     assert problems.reason.tolist() == [
         "the process that drew it died; answered with the prior",
-        "drawing it took more than 15 seconds; answered with the prior",
+        "drawing it took more than 10 seconds; answered with the prior",
     ]
     assert (np.abs(answers - PRIOR).max(axis=1) == 0).tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("number", [1, 2, 40])
+def test_answers_stay_with_their_recordings_when_processes_die(monkeypatch, number):
+    def echo(data_dir, eeg_id, *_):
+        if eeg_id in (5, 6, 22):
+            os._exit(1)
+        time.sleep(0.01)
+        images = {view: np.full((1, 4, 8, 8), eeg_id, np.uint8) for view in drawing.VIEWS}
+        return images, "", 0.01
+
+    monkeypatch.setattr(streaming, "draw", echo)
+    monkeypatch.setattr(streaming, "_PART", 8)
+    parts = streaming.stream(recordings(number), "", SETTINGS, n_jobs=4, until=np.inf)
+    drawn = [each for part in parts for each in part]
+    assert len(drawn) == number
+    for eeg_id, (images, reason, _) in enumerate(drawn):
+        if eeg_id in (5, 6, 22):
+            assert reason == "the process that drew it died; answered with the prior"
+        else:
+            assert (images["eeg50"] == eeg_id).all()
+
+
+def test_recordings_are_drawn_here_if_no_process_starts(sample_dir, monkeypatch):
+    test = inference.read_test(sample_dir)
+    expected, _ = inference.predict(test, sample_dir, Brightness(), budget_hours=1)
+
+    def refuse(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(streaming, "Parallel", refuse)
+    answers, problems = inference.predict(test, sample_dir, Brightness(), budget_hours=1)
+    np.testing.assert_array_equal(answers, expected)
+    assert problems.empty
+
+
+def test_what_hangs_is_not_waited_for_when_time_is_up(monkeypatch):
+    monkeypatch.setattr(streaming, "Parallel", lambda *_, **__: list)  # gives back the jobs
+    monkeypatch.setattr(streaming, "_begin", lambda *_: ())
+    ((image, reason, _),), *_ = streaming.stream(recordings(3), "", SETTINGS, n_jobs=2, until=0)
+    assert image is None
+    assert reason == "not reached in time; answered with the prior"
 
 
 @pytest.mark.parametrize("fault", [MemoryError("no memory left\nat all"), np.nan])
@@ -192,8 +234,8 @@ def test_with_time_enough_nothing_is_saved(slow, capsys):
     assert problems.empty
     assert len(answers) == 100
     text = capsys.readouterr().out
-    assert "83 recordings and 54.3 minutes are left; with 5 folds and all mirror images" in text
-    assert "they take 27.7" in text
+    assert "83 recordings are left, and 54.3 minutes for them; with 5 folds and all mirror" in text
+    assert "they take 27.7 minutes" in text
     assert "goes on" not in text
 
 
@@ -201,7 +243,7 @@ def test_with_time_enough_nothing_is_saved(slow, capsys):
     ("hours", "least", "has_priors"),
     [
         (1.2, (False, 5), False),
-        (0.6, (False, 2), False),
+        (0.6, (False, 3), False),
         (0.3, (False, 1), False),
         (0.2, (False, 1), True),
     ],
