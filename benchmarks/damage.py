@@ -2,7 +2,7 @@
 
     python benchmarks/damage.py [--good 1000] [--each 10] [--engine tensorflow]
 
-The good ones are a few of the sample's under many ids; the networks are untrained.
+The good ones are a few of the sample's under many ids; the network is untrained.
 """
 
 import os
@@ -169,38 +169,41 @@ def faults(kinds, answers, problems, prior):
             yield f'{eeg_id} ({kind or "good"}): expected "{words}", found "{reason}"'
 
 
-def seal_untrained(folder, n_folds, reduce, names=("cnn", "efficientnet_b0")):
-    """Write untrained networks of all views, at full size or smaller, as notebook 5 does.
+def seal_untrained(folder, networks, *, reduce, views=drawing.VIEWS, n_folds=2):
+    """Write untrained networks whose answers depend on their images, as notebook 5 does.
 
     Parameters
     ----------
     folder : Path
-    n_folds : int
+    networks : dict of str to (callable, float)
+        What builds a network from the number of views and the shape of a tile, and by
+        what its last weights are multiplied: without training answers hardly differ.
     reduce : tuple of int
         By what tiles are shrunk.
-    names : sequence of str
-        Of the networks.
+    views : sequence of str
+    n_folds : int
     """
-    from hms_utils import models
     from hms_utils.backend import keras
 
-    shape = len(drawing.VIEWS), (128 // reduce[0], 256 // reduce[1])
-    for name in names:
+    for name, (build, factor) in networks.items():
         for fold in range(n_folds):
             keras.utils.set_random_seed(fold)
-            model = getattr(models, f"build_{name}")(*shape)
+            model = build(len(views), (128 // reduce[0], 256 // reduce[1]))
             weights, bias = model.get_layer("logits").get_weights()
-            model.get_layer("logits").set_weights([20 * weights, bias])  # answers that differ
+            model.get_layer("logits").set_weights([factor * weights, bias])
             path = folder / "models" / name / f"fold{fold}.keras"
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path)
-            key = {"data": "", "views": list(drawing.VIEWS)}
+            key = {"data": "images", "views": list(views)}
             paths.write_json(path.with_suffix(".json"), {"key": key})
     train = folder / "spectrograms" / "train"
     paths.write_json(train / "settings.json", {"reduce": reduce, "db_range": [-20, 40]})
-    paths.write_json(train / "source.json", {"data": "", "synthetic": True})
+    paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[1, 2, 3, 4, 5, 6]], columns=list(VOTE_COLUMNS))
-    fitted = {name: {"temperature": 1.0, "share": 1 / len(names)} for name in names}
+    fitted = {
+        name: {"temperature": 1.2 - 0.4 * k, "share": 1 / len(networks)}
+        for k, name in enumerate(networks)
+    }
     ensemble.seal(folder, fitted, votes.assign(n_votes=21), 10.0)
 
 
@@ -209,11 +212,14 @@ def seal_untrained(folder, n_folds, reduce, names=("cnn", "efficientnet_b0")):
 @click.option("--each", default=10, show_default=True, help="Damaged ones of each kind.")
 @click.option("--engine", default="tensorflow", show_default=True, help="Or onnx.")
 def main(good, each, engine):
+    from hms_utils import models
+
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         sample.generate(folder / "sample", n_patients=4 * N_PATIENTS, seed=0)
         kinds = make_data(folder / "sample", folder / "data", good, each)
-        seal_untrained(folder, 1, REDUCE)
+        networks = {"cnn": (models.build_cnn, 20)}
+        seal_untrained(folder, networks, reduce=REDUCE, n_folds=1)
         opened = ensemble.Ensemble(folder, engine)
         test = inference.read_test(folder / "data")
         started = time.perf_counter()

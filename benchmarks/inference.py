@@ -23,7 +23,7 @@ from hms_utils import drawing, inference, sample, streaming
 
 N_FOLDS, ALL_RECORDINGS, N_PATIENTS = 5, 2600, 20
 N_WINDOWS, N_TURNS = 8, 5  # of the comparison
-NAMES = ("cnn", "efficientnet_b0")
+NETWORKS = ("cnn", "efficientnet_b0")
 
 
 def apart(function, *arguments):
@@ -31,6 +31,14 @@ def apart(function, *arguments):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def write_models(folder, names, n_folds):
+    """Write untrained networks for images at full size."""
+    from hms_utils import models
+
+    networks = {name: (getattr(models, f"build_{name}"), 20) for name in names}
+    seal_untrained(folder, networks, reduce=(1, 1), n_folds=n_folds)
 
 
 def whole(models, data, engine, number):
@@ -79,7 +87,7 @@ def against_predict(folder, data, engine):
     from hms_utils.ensemble import Ensemble
 
     images, seconds = draw(data, N_WINDOWS), {}
-    for name in NAMES:
+    for name in NETWORKS:
         model = engines.load(folder / name / "models" / name / "fold0.keras")
         opened, views = Ensemble(folder / name, engine), list(images.values())
         ways = (
@@ -103,7 +111,7 @@ def one(folder, data, engine):
     from hms_utils.ensemble import Ensemble
 
     test, milliseconds = inference.read_test(data), {}
-    for name in NAMES:
+    for name in NETWORKS:
         opened = Ensemble(folder / name, engine)
         for flipped in (False, True):
             taken = []
@@ -126,9 +134,9 @@ def main(engine, recordings):
         data = folder / "data"
         sample.generate(folder / "sample", n_patients=4 * N_PATIENTS, seed=0)
         make_data(folder / "sample", data, recordings, 0)
-        apart(seal_untrained, folder / "all", N_FOLDS, (1, 1))
-        for name in NAMES:
-            apart(seal_untrained, folder / name, 1, (1, 1), (name,))
+        apart(write_models, folder / "all", NETWORKS, N_FOLDS)
+        for name in NETWORKS:
+            apart(write_models, folder / name, [name], 1)
         compared = apart(against_predict, folder, data, engine)
         for name, (theirs, ours, difference) in compared.items():
             print(

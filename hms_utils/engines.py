@@ -117,7 +117,7 @@ def tensorflow(model, weights):
 
 
 def onnx(file, checksum):
-    """Make a function of a trained network by ONNX Runtime, on the processor.
+    """Make a function of a trained network by ONNX Runtime, on the CPU.
 
     The exported network is kept beside `file`, where that can be written, as
     exporting takes longer than some hundred predictions.
@@ -148,7 +148,8 @@ def onnx(file, checksum):
     _require("onnxruntime")
     import onnxruntime
 
-    path = file.with_name(f"{file.stem}.{checksum[:16]}.onnx")
+    version = paths.code_version("engines")[:4]  # of how networks are exported
+    path = file.with_name(f"{file.stem}.{checksum[:12]}{version}.onnx")
     if path.is_file():
         content = path.read_bytes()
     else:
@@ -165,7 +166,8 @@ def onnx(file, checksum):
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's have no base class of their own
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path}: expected an ONNX model, found none ({reason})") from None
+        text = f"{path}: expected an ONNX model, found none ({reason}); delete it"
+        raise ValueError(text) from None
     images, *others = session.get_inputs()
     if others:
         found = [other.name for other in others]

@@ -1,16 +1,17 @@
 """Data that the tests share: a small generated set, and real recordings if named."""
 
+import functools
 import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from hms_utils import paths, sample
-from hms_utils.constants import EEG_COLUMNS, VOTE_COLUMNS
+from benchmarks.damage import seal_untrained
+from hms_utils import sample
+from hms_utils.constants import EEG_COLUMNS
 
 
 @pytest.fixture(scope="session")
@@ -52,28 +53,12 @@ def imagenet_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory):
-    """Two small untrained networks, sealed, whose answers depend on their images."""
-    from hms_utils import drawing, ensemble, models
-    from hms_utils.backend import keras
+    """Two folds of a small untrained network, sealed, whose answers depend on images."""
+    from hms_utils import models
 
     folder = tmp_path_factory.mktemp("models")
-    key = {"data": "images", "views": list(drawing.VIEWS)}
-    for fold in range(2):
-        keras.utils.set_random_seed(fold)
-        model = models.build_cnn(len(drawing.VIEWS), (32, 64), filters=(8, 8))
-        weights, bias = model.get_layer("logits").get_weights()
-        model.get_layer("logits").set_weights([40 * weights, bias])
-        path = folder / "models" / "cnn" / f"fold{fold}.keras"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        model.save(path)
-        paths.write_json(path.with_suffix(".json"), {"key": key})
-    train = folder / "spectrograms" / "train"
-    train.mkdir(parents=True)
-    paths.write_json(train / "settings.json", {"reduce": [4, 4], "db_range": [-20, 40]})
-    paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
-    votes = pd.DataFrame(np.eye(6, dtype=int) * 12, columns=list(VOTE_COLUMNS))
-    fitted = {"cnn": {"temperature": 1.0, "share": 1.0}}
-    ensemble.seal(folder, fitted, votes.assign(n_votes=12), 10.0)
+    build = functools.partial(models.build_cnn, filters=(8, 8))
+    seal_untrained(folder, {"cnn": (build, 40)}, reduce=(4, 4))
     return folder
 
 

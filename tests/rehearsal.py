@@ -55,7 +55,8 @@ def main(output_dir, venv):
         damaged.write_bytes(b"not a parquet file")
     test = pd.read_csv(work / "data" / "test.csv")
     # The run that is saved sees one recording, the run that is scored all of them.
-    for name, rows in (("saved", test[-1:]), ("scored", test)):
+    wrong = [int(damaged.stem)]
+    for name, rows, expected in (("saved", test[-1:], []), ("scored", test, wrong)):
         mount(work, work / name, rows)
         with step(f"{name}: notebook on {len(rows)} recordings, offline"):
             run_notebook(venv.absolute(), work / name)
@@ -64,6 +65,10 @@ def main(output_dir, venv):
             table = work / name / "input" / "competitions" / COMPETITION / "test.csv"
             run([*hms, "check", csv, "--test", table], work / name / "check.log")
             print(indented((work / name / "check.log").read_text()))
+        with step(f"{name}: all recordings answered by the models but {expected}"):
+            problems = pd.read_csv(csv.with_name("submission_problems.csv"))
+            if problems.eeg_id.tolist() != expected:
+                sys.exit(f"FAILED: found problems with\n{indented(problems.to_string())}")
     print("Rehearsal green")
 
 
