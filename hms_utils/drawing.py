@@ -30,7 +30,7 @@ VIEWS = ("eeg50", "eeg10", "kaggle600")
 EEG_VIEWS = ((EEG_SECONDS, spectrograms.N_WINDOW), (LABEL_SECONDS, spectrograms.ZOOM_WINDOW))
 QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
 # What stands for a spectrogram that is not there.
-_ABSENT = np.full(
+ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
 NO_SPECTROGRAM = "no spectrogram file"
@@ -151,7 +151,7 @@ def draw(data_dir, split, spectrogram_id, windows, settings):
             try:
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
                 if spectrogram_id is None:
-                    long = _ABSENT
+                    long = ABSENT
                     records["reason"][row] = NO_SPECTROGRAM
                 else:
                     long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)

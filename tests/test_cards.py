@@ -3,7 +3,8 @@ import datetime
 import numpy as np
 import pytest
 
-from hms_utils import cards, data, prediction, uncertainty
+from hms_utils import cache, cards, data, prediction, uncertainty
+from hms_utils.card_plots import draw
 from hms_utils.constants import CLASSES, EEG_COLUMNS, RESEARCH_NOTICE
 from hms_utils.ensemble import Ensemble
 from hms_utils.recording import Recording, open_recording
@@ -27,7 +28,7 @@ def texts(ax):
 
 
 def test_the_eeg_is_a_double_banana_with_its_ekg(window):
-    figure = cards.draw(*window, title="a recording", notes=["a note"])
+    figure = draw(*window, title="a recording", notes=["a note"])
     traces, heart = figure.subfigs[0].axes
     labels = [label.get_text() for label in traces.get_yticklabels()]
     assert labels[:2] == ["Fp1-F7", "F7-T3"]
@@ -45,8 +46,8 @@ def test_the_eeg_is_a_double_banana_with_its_ekg(window):
 def test_negative_is_up(window):
     eeg = window[0].copy()
     eeg[5000:5040, EEG_COLUMNS.index("Fp1")] -= 300
-    traces = cards.draw(eeg, window[1]).subfigs[0].axes[0]
-    before = cards.draw(*window).subfigs[0].axes[0]
+    traces = draw(eeg, window[1]).subfigs[0].axes[0]
+    before = draw(*window).subfigs[0].axes[0]
     change = traces.lines[0].get_ydata() - before.lines[0].get_ydata()
     assert change[5010:5030].mean() > 100
 
@@ -56,9 +57,9 @@ def test_mains_are_filtered_and_gaps_stay_gaps(window):
     eeg[:, 0] += 500 * np.sin(2 * np.pi * 60 * np.arange(10_000) / 200)
     eeg[1000:1500, EEG_COLUMNS.index("F7")] = np.nan
     eeg[:, EEG_COLUMNS.index("EKG")] = np.nan
-    traces, heart = cards.draw(eeg, window[1]).subfigs[0].axes
+    traces, heart = draw(eeg, window[1]).subfigs[0].axes
     trace = traces.lines[8].get_ydata()[300:-300]  # Fp1-F3
-    calm = cards.draw(*window).subfigs[0].axes[0].lines[8].get_ydata()[300:-300]
+    calm = draw(*window).subfigs[0].axes[0].lines[8].get_ydata()[300:-300]
     assert np.abs(trace - calm).mean() < 25
     gap = np.flatnonzero(np.isnan(traces.lines[0].get_ydata()))
     assert gap.tolist() == list(range(1000, 1500))
@@ -66,7 +67,7 @@ def test_mains_are_filtered_and_gaps_stay_gaps(window):
 
 
 def test_the_ten_minutes_have_the_window_marked(window):
-    tiles = cards.draw(*window).subfigs[1].axes[:4]
+    tiles = draw(*window).subfigs[1].axes[:4]
     assert [ax.get_title() for ax in tiles] == ["LL", "RL", "LP", "RP"]
     for number, ax in enumerate(tiles):
         marks = [line.get_xdata()[0] * 60 for line in ax.lines]
@@ -79,7 +80,7 @@ def test_the_ten_minutes_have_the_window_marked(window):
 
 def test_votes_stand_beside_the_prediction(window, shares):
     votes = np.array([1, 9, 0, 2, 0, 3])
-    panel = cards.draw(*window, votes=votes, prediction=shares, concentration=20).subfigs[1].axes[4]
+    panel = draw(*window, votes=votes, prediction=shares, concentration=20).subfigs[1].axes[4]
     assert [bar.get_width() for bar in panel.patches] == votes.tolist()
     np.testing.assert_allclose(panel.lines[0].get_xdata(), shares * 15)
     assert panel.get_xlabel() == "experts of 15"
@@ -92,12 +93,12 @@ def test_votes_stand_beside_the_prediction(window, shares):
 
 
 def test_what_is_not_known_is_said(window, shares):
-    panel = cards.draw(*window).subfigs[1].axes[4]
+    panel = draw(*window).subfigs[1].axes[4]
     assert texts(panel) == ["no prediction"]
     assert [label.get_text() for label in panel.get_yticklabels()] == list(CLASSES)
-    panel = cards.draw(*window, votes=[0, 0, 0, 0, 0, 3]).subfigs[1].axes[4]
+    panel = draw(*window, votes=[0, 0, 0, 0, 0, 3]).subfigs[1].axes[4]
     assert texts(panel) == ["no prediction", "votes"]
-    panel = cards.draw(*window, prediction=shares).subfigs[1].axes[4]
+    panel = draw(*window, prediction=shares).subfigs[1].axes[4]
     assert panel.get_xlabel() == "experts of 12, if so many were asked"
     assert texts(panel) == ["prediction"]
 
@@ -106,7 +107,7 @@ def test_maps_are_drawn_where_they_point(window, shares):
     maps = {view: np.zeros((4, 8, 50)) for view in ("eeg50", "eeg10", "kaggle600")}
     maps["eeg50"][1, :, 10] = 1  # RL, seconds 10 to 11
     maps["kaggle600"][2, 2:4, 20:30] = 1
-    figure = cards.draw(*window, prediction=shares, maps=maps)
+    figure = draw(*window, prediction=shares, maps=maps)
     traces, tiles = figure.subfigs[0].axes[0], figure.subfigs[1].axes[:4]
     strength = np.array([image.get_alpha()[0] for image in traces.images])
     assert strength.shape == (4, 512)
@@ -143,6 +144,33 @@ def test_a_card_without_models_or_signal_has_no_prediction(window, models_dir, t
     assert answer is None
     with pytest.raises(ValueError, match="expected a centre from 25 to 75 s, found 80 s"):
         cards.of_recording(recording, 80)
+
+
+def test_a_given_spectrogram_is_cut_where_the_window_begins(window, tmp_path):
+    eeg = np.concatenate([window[0], window[0][:600]])
+    recording = Recording(tmp_path / "a.edf", 10_600, lambda a, b: eeg[a:b])
+    given = np.concatenate([window[1], window[1][:1]])
+    figure, _ = cards.of_recording(recording, 28, given=given)
+    (tile,) = figure.subfigs[1].axes[0].images
+    expected = 10 * np.log10(np.maximum(given[1:, :100], 1e-10))
+    np.testing.assert_allclose(tile.get_array().T, expected, rtol=1e-6)
+
+
+def test_a_card_of_a_training_window_shows_it(sample_dir, tmp_path):
+    table = cache.select_windows(data.load_metadata(sample_dir, "train"))
+    row = table.loc[table.eeg_label_offset_seconds.idxmax()]
+    figure = cards.of_window(sample_dir, row, title="worst")
+    near = sample_dir / "train_eegs" / f"{row.eeg_id}.parquet"
+    start = int(row.eeg_label_offset_seconds * 200)
+    expected = draw(data.read_eeg(near)[start:][:10_000], np.full((300, 400), np.nan))
+    lines = [card.subfigs[0].axes[0].lines[0].get_ydata() for card in (figure, expected)]
+    np.testing.assert_array_equal(*lines)
+    assert figure.get_suptitle() == "worst"
+    assert np.isfinite(figure.subfigs[1].axes[0].images[0].get_array()).any()
+    (tmp_path / "train_eegs").mkdir()
+    (tmp_path / "train_eegs" / near.name).symlink_to(near)
+    figure = cards.of_window(tmp_path, row)
+    assert not np.isfinite(figure.subfigs[1].axes[0].images[0].get_array()).any()
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5,6,7", "1,2,3,4,5,x", "1,2,3,4,5,-6"])

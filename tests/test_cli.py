@@ -265,7 +265,7 @@ def test_card_is_drawn_with_and_without_models(recordings, models_dir, tmp_path,
     assert result.exit_code == 0, result.output
     assert f"No prediction: no trained models in {tmp_path}/outputs" in result.output
     picture = tmp_path / "outputs" / "predictions" / "clinic_card.png"
-    assert matplotlib.image.imread(picture).shape == (1100, 1800, 4)
+    assert matplotlib.image.imread(picture).shape == (1000, 1400, 4)
     result = invoke(
         *("card", "--eeg", recordings / "good.parquet", "--at", 25),
         *("--models", models_dir, "--out", tmp_path / "new" / "card.png"),
