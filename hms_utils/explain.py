@@ -171,7 +171,7 @@ def out_of_fold(ensemble, name, images, folds, rows, classes, *, batch_size=32):
         maps[numbers] = _map(compute, *these, batch_size)
         test = deletion_test(model, *these, maps[numbers], batch_size=batch_size)
         tests.append(test.set_index(numbers))
-        print(f"{name}, fold {fold + 1}: {len(numbers)} windows explained", flush=True)
+        print(f"{name}, fold {fold}: {len(numbers)} windows explained", flush=True)
     return maps, pd.concat(tests).sort_index()
 
 

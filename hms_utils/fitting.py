@@ -15,6 +15,7 @@ from hms_utils.scoring import kl_divergence
 HEAD = ("logits",)  # the layers of a stage that trains nothing else
 _WARM_UP = 0.1  # of a stage's steps
 _WEIGHT_DECAY = 1e-4
+_SILENCE = 10  # seconds after which an epoch is worth a line; the last one always is
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,9 @@ class Fitter:
         -------
         list of dict
             For each epoch ``stage, epoch, seconds, loss, val_loss, val_well,
-            chosen_loss``: how long it took to train, the weighted divergence of
-            training rows, then that of held-out rows, of those with many votes and
-            of `choose`, None without such rows.
+            chosen_loss``: how long it took to train, the weighted mean divergence
+            of training rows, then that of held-out rows, of those with many votes
+            and of `choose`, None without such rows.
 
         Raises
         ------
@@ -163,7 +164,7 @@ class Fitter:
         model, state = self._compiled(stage.layers)
         _assign(model.optimizer.variables, state)
         dataset, n_steps = self._dataset(stage, rows, seed)
-        progress = _Progress(self, stage, n_steps, held_out, choose, label)
+        progress = _Progress(self, stage, rows, n_steps, held_out, choose, label)
         model.fit(
             dataset,
             epochs=stage.epochs,
@@ -266,14 +267,16 @@ def _assign(variables, values):
 
 
 class _Progress(keras.callbacks.Callback):
-    """Set the learning rate, print one line an epoch, keep the best weights."""
+    """Set the learning rate, say how far it is, keep the best weights."""
 
-    def __init__(self, fitter, stage, n_steps, held_out, choose, label):
+    def __init__(self, fitter, stage, rows, n_steps, held_out, choose, label):
         super().__init__()
         self.fitter, self.stage, self.label = fitter, stage, label
+        self.mean_weight = float(fitter.weights[rows].mean())
         self.step, self.n_steps, self.warm_up = 0, n_steps, max(1, round(_WARM_UP * n_steps))
         self.held_out, self.choose = held_out, choose
         self.history, self.best = [], None
+        self.spoken = self.began = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
         self.step += 1
@@ -285,7 +288,10 @@ class _Progress(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds, loss = time.perf_counter() - self.started, logs["loss"]
+        seconds = time.perf_counter() - self.started
+        # Keras divides the weighted sum by the number of rows. Weights are one in the mean over
+        # all rows, but above it where a stage takes those with many votes alone.
+        loss = logs["loss"] / self.mean_weight
         rows = np.concatenate([self.held_out, self.choose])
         answers = self.fitter.answer(self.model, rows)
         finite = np.isfinite(answers).all()
@@ -306,8 +312,13 @@ class _Progress(keras.callbacks.Callback):
         line = {"stage": self.stage.name, "epoch": epoch + 1, "seconds": round(seconds, 3)}
         line |= {"loss": loss, "val_loss": val_loss, "val_well": val_well}
         self.history.append(line | {"chosen_loss": chosen_loss})
+        now = time.perf_counter()
+        if now - self.spoken < _SILENCE and epoch + 1 < self.stage.epochs:
+            return
+        self.spoken = now
         print(
             f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: KL {loss:.3f} in training, "
-            f"{'none' if val_loss is None else f'{val_loss:.3f}'} held out, {seconds:.0f} s",
+            f"{'none' if val_loss is None else f'{val_loss:.3f}'} held out, "
+            f"{now - self.began:.0f} s so far",
             flush=True,
         )

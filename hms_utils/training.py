@@ -111,7 +111,7 @@ def cross_validate(
     predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
     patients = index.patient_id.to_numpy()
     for fold in numbers:
-        label = f"{name}, fold {fold + 1} of {len(numbers)}"
+        label = f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}"
         files = _FoldFiles(folder, f"fold{fold}", key, label)
         result = files.read()
         if result is None:

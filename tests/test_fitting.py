@@ -33,7 +33,7 @@ def test_rate_warms_up_and_falls_along_a_cosine(fitter):
     rates = []
     stage = Stage("all rows", 5, 1e-3)  # of six steps
     model, _ = fitter._compiled(())
-    progress = fitting._Progress(fitter, stage, 30, ROWS, ROWS[:0], "test")
+    progress = fitting._Progress(fitter, stage, ROWS, 30, ROWS, ROWS[:0], "test")
     progress.set_model(model)
     for step in range(30):
         progress.on_train_batch_begin(step)
@@ -42,6 +42,30 @@ def test_rate_warms_up_and_falls_along_a_cosine(fitter):
     assert rates[2 + 28 // 2] == pytest.approx(0.5e-3)
     assert 0 < rates[-1] < 1e-5
     assert rates[2:] == sorted(rates[2:], reverse=True)
+
+
+def test_loss_of_training_is_the_mean_divergence_of_its_rows(fitter):
+    """Not moved at all, the model has the divergence that its weights give, in every stage."""
+    answers = fitter.predict(ROWS, flipped=False)
+    for stage, rows in (
+        (Stage("all rows", 1, 0.0, layers=HEAD), ROWS),
+        (Stage("well voted", 1, 0.0, layers=HEAD, min_votes=10), ROWS[2::3]),
+    ):
+        history = fit(fitter, stage, rows)
+        expected = fitting.kl_divergence(
+            fitter.targets[rows], answers[rows], weights=fitter.weights[rows]
+        )
+        assert history[0]["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_short_epochs_are_told_of_at_the_end_and_long_ones_each(fitter, monkeypatch, capsys):
+    stage = Stage("all rows", 3, 1e-3)
+    fit(fitter, stage)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("test, epoch 3 of 3: KL ")
+    monkeypatch.setattr(fitting, "_SILENCE", 0)
+    fit(fitter, stage)
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_every_pass_takes_the_rows_in_another_order(fitter):

@@ -115,7 +115,7 @@ def test_complete_folds_are_not_trained_again_and_others_are(trained, monkeypatc
     # A fold that was lost is trained again, to the same result as before.
     (folder / "models" / "cnn" / "fold1.keras").unlink()
     resumed, same = train(folder)
-    assert fitted == [f"cnn, fold 2 of 2, {stage.name}" for stage in STAGES]
+    assert fitted == [f"cnn, fold 1 of 0-1, {stage.name}" for stage in STAGES]
     np.testing.assert_array_equal(predictions(resumed), predictions(oof))
     assert_same_history(same, history)
 
@@ -134,8 +134,8 @@ def test_killed_training_resumes_at_its_stage_to_the_same_numbers(trained, tmp_p
     assert not (tmp_path / "oof").exists()
     resumed, same = train(tmp_path)
     printed = capsys.readouterr().out
-    assert "cnn, fold 1 of 2: already trained" in printed
-    assert "cnn, fold 2 of 2, all rows: already trained" in printed
+    assert "cnn, fold 0 of 0-1: already trained" in printed
+    assert "cnn, fold 1 of 0-1, all rows: already trained" in printed
     np.testing.assert_array_equal(predictions(resumed), predictions(oof))
     assert_same_history(same, history)
     assert not list((tmp_path / "models" / "cnn").glob(".*"))
@@ -222,7 +222,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
         train(tmp_path, fold=np.zeros(N_ROWS, int))
     with pytest.raises(ValueError, match="found 2 and 0"):
         train(tmp_path, stages=())
-    with pytest.raises(ValueError, match="fold 1 of 2: expected a stage with rows to train on"):
+    with pytest.raises(ValueError, match="fold 0 of 0-1: expected a stage with rows to train on"):
         train(tmp_path, stages=STAGES[1:], index=make_index((4,)))
     head = Stage("head", 1, 1e-2, layers=fitting.HEAD)
     with pytest.raises(ValueError, match=r"stage of \('logits',\) alone first, found it later"):
@@ -242,7 +242,7 @@ def test_loss_that_is_not_finite_stops_the_training(tmp_path):
     for layers in ((), fitting.HEAD):
         stages = (Stage("broken", 2, float("nan"), layers=layers),)
         with pytest.raises(
-            RuntimeError, match=r"1 of 2, broken: expected finite .* epoch 1, found"
+            RuntimeError, match=r"0 of 0-1, broken: expected finite .* epoch 1, found"
         ):
             train(tmp_path, stages=stages)
     assert not (tmp_path / "oof").exists()
