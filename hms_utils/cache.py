@@ -149,12 +149,14 @@ def build(
     return folder
 
 
-def load(folder):
+def load(folder, *, quiet=False):
     """Open the images and the index that `build` wrote, and say what they are of.
 
     Parameters
     ----------
     folder : path-like
+    quiet : bool
+        Say nothing, where the data have been named before.
 
     Returns
     -------
@@ -176,11 +178,12 @@ def load(folder):
     paths.require(folder / "index.parquet", "02_spectrograms")
     images = {view: np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS}
     index = pd.read_parquet(folder / "index.parquet")
-    source = paths.read_json(folder / "source.json")
-    n_patients = index.patient_id.nunique()
-    print(f"Images: {len(index)} windows of {n_patients} patients, {source['data']}")
-    if source["synthetic"]:
-        print(paths.SYNTHETIC_NOTICE)
+    if not quiet:
+        source = paths.read_json(folder / "source.json")
+        n_patients = index.patient_id.nunique()
+        print(f"Images: {len(index)} windows of {n_patients} patients, {source['data']}")
+        if source["synthetic"]:
+            print(paths.SYNTHETIC_NOTICE)
     return images, index
 
 
@@ -279,10 +282,10 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     for array in (*arrays.values(), records):
         array.flush()
     seconds = time.perf_counter() - started
-    skipped = windows.eeg_id.nunique() - missing.eeg_id.nunique()
+    done = windows.eeg_id.nunique() - missing.eeg_id.nunique()
     print(
         f"Images: {len(windows)} windows of {windows.eeg_id.nunique()} recordings in "
-        f"{seconds:.1f} s, {n_bytes / 1e6 / seconds:.1f} MB/s read; {skipped} skipped, drawn before"
+        f"{seconds:.1f} s, {n_bytes / 1e6 / seconds:.1f} MB/s read; {done} were already done"
     )
 
 

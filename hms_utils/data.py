@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hms_utils.constants import (
+    CLASSES,
     EEG_COLUMNS,
     SPECTROGRAM_COLUMNS,
     SPECTROGRAM_STEP,
@@ -95,6 +96,27 @@ def vote_shares(table):
     """
     votes = table[list(VOTE_COLUMNS)].to_numpy(np.float32)
     return votes / votes.sum(axis=1, keepdims=True)
+
+
+def clearest(table, classes):
+    """Return the number of the row on which most experts agree on one of some classes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns and ``n_votes``.
+    classes : sequence of str
+        Among `CLASSES`; if nobody voted for any of these, all classes count.
+
+    Returns
+    -------
+    int
+        The place of the row with the largest vote share times the logarithm of
+        one plus the number of votes.
+    """
+    certainty = vote_shares(table) * np.log1p(table.n_votes.to_numpy())[:, None]
+    of_these = certainty[:, [CLASSES.index(name) for name in classes]]
+    return int((of_these if of_these.any() else certainty).max(axis=1).argmax())
 
 
 def read_eeg(path):

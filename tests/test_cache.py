@@ -289,12 +289,19 @@ def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path,
     assert len(index) == len(windows)
 
 
-def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path):
+def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path, capsys):
     folder = cache.build(windows[:1], sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
     (tmp_path / "moved").symlink_to(sample_dir)
     cache.build(windows[:1], tmp_path / "moved", tmp_path, "train", reduce=(8, 8), n_jobs=1)
     source = paths.read_json(folder / "source.json")
     assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
+    capsys.readouterr()
+    cache.load(folder)
+    printed = capsys.readouterr().out
+    assert str(tmp_path / "moved") in printed
+    assert printed.count("SYNTHETIC") == 1
+    cache.load(folder, quiet=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_any_rows_in_any_order_keep_their_images(sample_dir, windows, tmp_path):

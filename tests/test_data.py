@@ -19,6 +19,15 @@ def test_sample_has_the_competitions_columns_and_types(sample_dir):
     assert tuple(data.load_metadata(sample_dir, "test").columns) == data.TEST_COLUMNS
 
 
+def test_clearest_row_has_agreement_of_many():
+    votes = pd.DataFrame(0, index=range(4, 8), columns=list(VOTE_COLUMNS))
+    votes["lpd_vote"], votes["other_vote"] = [3, 13, 14, 0], [0, 1, 14, 20]
+    votes["n_votes"] = votes.sum(axis=1)
+    assert data.clearest(votes, ["LPD", "LRDA"]) == 1
+    assert data.clearest(votes, ["Other"]) == 3
+    assert data.clearest(votes, ["GPD"]) == 3  # nobody saw one, so it is any class
+
+
 def test_missing_table(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"test\.csv"):
         data.load_metadata(tmp_path, "test")
