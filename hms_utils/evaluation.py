@@ -16,7 +16,7 @@ _AGREE, _SPLIT = 0.75, 0.25
 def strata(table):
     """Say which rows belong to which group that a score is reported for.
 
-    Among rows with ten votes and more, *idealised* ones have three quarters of
+    Among rows with ten or more votes, *idealised* ones have three quarters of
     the votes for one class; of the others with a second class of a quarter or
     more, *proto* ones are split between a pattern and "other", *edge* ones
     between two patterns. A few are none of these.
@@ -75,7 +75,7 @@ def estimated_floor(votes):
     scatter around it: the expected divergence is the entropy of q minus that of
     the votes' shares. The entropy of q is estimated from the counts after
     Grassberger (2003, arXiv:physics/0307138). Only means over many rows are of
-    use, and only of rows with about ten votes and more.
+    use, and only of rows with about ten or more votes.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def scorecard(table, predictions, *, truth=None):
     Before the given models come ``uniform``, which knows nothing, and, where there
     are folds, ``prior``, as of `fold_priors`; after them, with the truth, ``floor``,
     the score of a perfect model, and ``floor (estimate)``, by `estimated_floor`
-    where rows have ten votes and more.
+    where rows have ten or more votes.
 
     Parameters
     ----------
@@ -152,6 +152,27 @@ def scorecard(table, predictions, *, truth=None):
     several = np.array(n_patients) > 1
     lines["low"], lines["high"] = np.where(several, [low, high], np.nan)
     return lines.assign(n_rows=counts.sum(axis=0).astype(int), n_patients=n_patients)
+
+
+def side_by_side(scorecard):
+    """Lay out a scorecard for reading, a line for each group and a column for each model.
+
+    Parameters
+    ----------
+    scorecard : DataFrame
+        As the function of that name returns it.
+
+    Returns
+    -------
+    DataFrame
+        By group ``n_rows``, ``n_patients`` and for each model the divergence and its
+        bounds as text, such as "0.474 (0.417-0.535)"; "" where there is none.
+    """
+    bounds = " (" + scorecard.low.map("{:.3f}".format) + "-" + scorecard.high.map("{:.3f})".format)
+    text = scorecard.kl.map("{:.3f}".format) + bounds.where(scorecard.low.notna(), "")
+    cells = scorecard.assign(text=text).pivot_table("text", "rows", "model", aggfunc="first")
+    groups = scorecard.drop_duplicates("rows").set_index("rows")[["n_rows", "n_patients"]]
+    return groups.join(cells[scorecard.model.unique()]).fillna("")
 
 
 def check_votes(table):
@@ -215,7 +236,7 @@ def differences(table, predictions, pairs):
     Returns
     -------
     DataFrame
-        For each pair, on all rows and on those with ten votes and more: ``model,
+        For each pair, on all rows and on those with ten or more votes: ``model,
         against, rows, difference, low, high``, the mean difference of row
         divergences and the bounds of its 95 % patient bootstrap; negative where
         `model` is the better one.

@@ -99,6 +99,24 @@ def test_no_interval_from_one_patient():
     card = evaluation.scorecard(table.assign(patient_id=7), {"model": shares})
     assert card.low.isna().all()
     assert card.kl.notna().all()
+    assert evaluation.side_by_side(card).loc["all rows", "uniform"] == f"{card.kl[0]:.3f}"
+
+
+def test_models_stand_side_by_side_with_their_bounds():
+    columns = ["model", "rows", "kl", "low", "high", "n_rows", "n_patients"]
+    card = pd.DataFrame(
+        [
+            ("prior", "all rows", 1.3312, 1.2, 1.4, 9, 4),
+            ("prior", "edge", 1.5, 1.25, 1.75, 2, 2),
+            ("cnn", "edge", 0.4738, 0.4169, 0.5352, 2, 2),
+        ],
+        columns=columns,
+    )
+    wide = evaluation.side_by_side(card)
+    assert wide.columns.tolist() == ["n_rows", "n_patients", "prior", "cnn"]
+    assert wide.index.tolist() == ["all rows", "edge"]
+    assert wide.loc["edge"].tolist() == [2, 2, "1.500 (1.250-1.750)", "0.474 (0.417-0.535)"]
+    assert wide.loc["all rows", "cnn"] == ""
 
 
 @pytest.mark.parametrize(
