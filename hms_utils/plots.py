@@ -52,7 +52,7 @@ def _is_heavy(artist):
 
 
 def class_shares(index, ax):
-    """Draw the mean vote share of each class, of rows with few and with many votes.
+    """Draw the mean vote share of each class, of windows with few and with many votes.
 
     Parameters
     ----------
@@ -66,11 +66,9 @@ def class_shares(index, ax):
     """
     votes = index[list(VOTE_COLUMNS)]
     shares = votes.div(votes.sum(axis=1), axis=0).set_axis(list(CLASSES), axis=1)
-    many = np.where(
-        votes.sum(axis=1) >= WELL_VOTED, f"{WELL_VOTED} and more", f"below {WELL_VOTED}"
-    )
+    many = np.where(votes.sum(axis=1) >= WELL_VOTED, f"{WELL_VOTED} or more", f"below {WELL_VOTED}")
     long = shares.assign(votes=many).melt("votes", var_name="class", value_name="share")
-    order = [f"below {WELL_VOTED}", f"{WELL_VOTED} and more"]
+    order = [f"below {WELL_VOTED}", f"{WELL_VOTED} or more"]
     palette = dict(zip(order, ("#B0B0B0", COLOURS[1]), strict=True))
     sns.barplot(
         long,
@@ -83,12 +81,12 @@ def class_shares(index, ax):
         errorbar=None,
     )
     ax.set(xlabel="", ylabel="mean share of votes", title="What experts see")
-    ax.legend(title="votes per row", frameon=False)
+    ax.legend(title="votes per window", frameon=False)
     return ax.figure
 
 
 def vote_counts(index, ax):
-    """Draw how many experts voted on a row.
+    """Draw how many experts voted on a window.
 
     Parameters
     ----------
@@ -107,12 +105,12 @@ def vote_counts(index, ax):
         color=[COLOURS[1] if n >= WELL_VOTED else "#B0B0B0" for n in counts.index],
     )
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set(xlabel="votes per row", ylabel="rows", title="How many experts were asked")
+    ax.set(xlabel="votes per window", ylabel="windows", title="How many experts were asked")
     return ax.figure
 
 
 def agreement(index, ax):
-    """Draw the largest vote share of rows with many votes, by consensus class.
+    """Draw the largest vote share of windows with many votes, by consensus class.
 
     Parameters
     ----------
@@ -167,11 +165,11 @@ def montage(eeg, ax):
         colour = "#222222" if list(CHAINS)[number // 4][0] == "L" else COLOURS[1]
         ax.plot(seconds, level - np.clip(centred, -spacing, spacing), color=colour, linewidth=0.5)
         ticks.append(level)
-    ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=7)
+    ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=8)
     ax.set(xlabel="seconds", xlim=(seconds[0], seconds[-1]))
     ax.set_ylim(ticks[-1] - spacing, spacing)
     ax.plot([seconds[-1] * 1.015] * 2, [-bar, 0], color="black", clip_on=False, linewidth=1.5)
-    ax.text(seconds[-1] * 1.02, -bar / 2, f"{bar} µV", rotation=90, va="center", fontsize=7)
+    ax.text(seconds[-1] * 1.02, -bar / 2, f"{bar} µV", rotation=90, va="center", fontsize=8)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     return ax.figure
 
@@ -201,15 +199,15 @@ def tiles(image, axes, *, seconds, label=""):
             aspect="auto",
             extent=(0, seconds, 0, F_MAX),
         )
-        ax.set_ylabel(f"{chain}\nHz", fontsize=8)
+        ax.set_ylabel(f"{chain}\nHz", fontsize=9)
         if ax is not axes[-1]:
             ax.set_xticklabels([])
-    axes[0].set_title(label, fontsize=9)
+    axes[0].set_title(label, fontsize=10)
     axes[-1].set_xlabel("seconds")
     bar = axes[0].figure.colorbar(picture, ax=list(axes), fraction=0.03, pad=0.02)
     low, high = DB_RANGE
     bar.set_ticks([0, 127.5, 255], labels=[f"{low:g}", f"{(low + high) / 2:g}", f"{high:g}"])
-    bar.set_label("dB re 1 µV²/Hz", fontsize=8)
+    bar.set_label("dB re 1 µV²/Hz", fontsize=9)
     return axes[0].figure
 
 
