@@ -64,7 +64,7 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"] == "random weights, as asked"
     assert {line["model"] for line in metrics["scorecard"]} == {
-        *("uniform", "prior", "efficientnet_b0", "calibrated", "floor (estimate)")
+        *("uniform", "prior", "efficientnet_b0, raw", "efficientnet_b0", "floor (estimate)")
     }
     blend = paths.read_json(tmp_path / "blend.json")
     assert sum(part["share"] for part in blend["models"].values()) == pytest.approx(1)
