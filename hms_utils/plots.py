@@ -13,7 +13,8 @@ from hms_utils.spectrograms import DB_RANGE, F_MAX
 
 # Okabe-Ito in the order of CLASSES: told apart with colour-blind eyes.
 COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#7F7F7F")
-
+# In the same order, as small dots need more than colour.
+MARKERS = ("o", "s", "^", "D", "v", "X")
 
 DPI = 110
 # Points of a line or a scatter from which on an SVG holds it as pixels.

@@ -5,7 +5,7 @@ import seaborn as sns
 
 from hms_utils import uncertainty
 from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.plots import COLOURS
+from hms_utils.plots import COLOURS, MARKERS
 
 _GREY = "#7F7F7F"
 # What frames the models: not to be taken for one of them.
@@ -49,7 +49,7 @@ def learning_curves(history, ax):
                 ha="right", va="top", fontsize=7, color="#555555")  # fmt: skip
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="epoch", ylabel="KL divergence")
-    ax.legend(frameon=False, loc="upper center")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(lines))
     return ax.figure
 
 
@@ -145,7 +145,8 @@ def confusion(table, prediction, ax):
         With the vote columns.
     prediction : ndarray, shape (n_rows, 6)
     ax : matplotlib Axes
-        Counts of rows, shaded by their share of the line.
+        Counts of rows, shaded by their share of the row of the matrix. Of several
+        axes side by side only the first gets the names of the rows.
 
     Returns
     -------
@@ -166,8 +167,11 @@ def confusion(table, prediction, ax):
         yticklabels=CLASSES,
         ax=ax,
     )
-    ax.set(xlabel="most probable to the model", ylabel="experts' consensus")
+    ax.set_xlabel("most probable to the model\n(shading is the share of the row)")
+    ax.set_ylabel("experts' consensus")
     ax.tick_params(labelsize=8)
+    ax.tick_params(axis="y", labelrotation=0)
+    ax.label_outer()
     return ax.figure
 
 
@@ -177,8 +181,10 @@ def reliability(curves, axes):
     Parameters
     ----------
     curves : dict of str to DataFrame
-        By name, as `uncertainty.reliability` returns them.
+        By name, as `uncertainty.reliability` returns them. The last one is drawn
+        with its intervals.
     axes : array of six matplotlib Axes
+        Their scales are square roots, as most shares are small.
 
     Returns
     -------
@@ -186,15 +192,23 @@ def reliability(curves, axes):
     """
     colours = dict(zip(curves, (_GREY, COLOURS[1], COLOURS[0]), strict=False))
     errors = {name: uncertainty.calibration_error(curve) for name, curve in curves.items()}
+    *_, last = curves
     for ax, label in zip(axes.flat, CLASSES, strict=True):
         ax.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8)
         for name, curve in curves.items():
             part = curve[curve["class"] == label]
             text = f"{name}: {errors[name][label]:.3f}"
-            ax.plot(part.predicted, part.voted, "o-", color=colours[name], markersize=3, label=text)
-        ax.set(title=label, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+            ax.plot(part.predicted, part.voted, "o-", color=colours[name], markersize=4,
+                    linewidth=1, label=text, clip_on=False)  # fmt: skip
+            if name == last:
+                ax.vlines(part.predicted, part.low, part.high, color=colours[name], alpha=0.5)
+        ax.set(title=label, xlim=(0, 1), ylim=(0, 1), box_aspect=1)
+        ax.set_xscale("function", functions=(np.sqrt, np.square))
+        ax.set_yscale("function", functions=(np.sqrt, np.square))
+        ticks = (0, 0.05, 0.2, 0.5, 1)
+        ax.set(xticks=ticks, xticklabels=map(str, ticks), yticks=ticks, yticklabels=map(str, ticks))
         ax.legend(frameon=False, fontsize=7, loc="upper left", handlelength=1)
-    axes[0, 0].figure.supxlabel("predicted share", fontsize=10)
+    axes[0, 0].figure.supxlabel("predicted share (square-root scales)", fontsize=10)
     axes[0, 0].figure.supylabel("share of votes", fontsize=10)
     return axes[0, 0].figure
 
@@ -205,7 +219,7 @@ def entropies(table, prediction, ax):
     Parameters
     ----------
     table : DataFrame
-        With the vote columns; rows of about ten votes and more.
+        With the vote columns; rows of about ten or more votes.
     prediction : ndarray, shape (n_rows, 6)
     ax : matplotlib Axes
 
@@ -217,10 +231,12 @@ def entropies(table, prediction, ax):
     consensus = table[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
     for number, name in enumerate(CLASSES):
         rows = consensus == number
-        ax.scatter(experts[rows], model[rows], s=14, color=COLOURS[number], label=name, alpha=0.8)
+        ax.scatter(experts[rows], model[rows], s=28, color=COLOURS[number], marker=MARKERS[number],
+                   label=name, alpha=0.8, linewidths=0)  # fmt: skip
     most = np.log(len(CLASSES))
     ax.plot([0, most], [0, most], color="#BBBBBB", linewidth=0.8)
     ax.set(xlabel="entropy of the experts, nats", ylabel="entropy of the model, nats")
+    ax.set_aspect("equal")
     ax.legend(
         frameon=False, fontsize=8, title="consensus", loc="center left", bbox_to_anchor=(1, 0.5)
     )
@@ -238,7 +254,7 @@ def vote_intervals(table, prediction, concentration, ax, *, level=0.8):
     concentration : float
         As `uncertainty.fit_concentration` returns it.
     ax : matplotlib Axes
-        A bar for each row, sorted by its middle.
+        A bar for each row, sorted by the predicted share; votes outside are ringed.
     level : float
 
     Returns
@@ -254,14 +270,14 @@ def vote_intervals(table, prediction, concentration, ax, *, level=0.8):
     order = np.argsort(np.take_along_axis(prediction, top, axis=1)[:, 0], kind="stable")
     low, high, cast, top = low[order], high[order], cast[order], top[order, 0]
     place, inside = np.arange(len(order)), (low <= cast) & (cast <= high)
-    ax.vlines(place, low, high, color="#C8C8C8", linewidth=2, label=f"{level:.0%} interval")
+    label = f"{level:.0%} interval"
+    ax.vlines(place, low, high, color="#D5D5D5", linewidth=2, label=label, zorder=0)
     for number, name in enumerate(CLASSES):
         rows = top == number
-        ax.scatter(
-            place[rows & inside], cast[rows & inside], s=12, color=COLOURS[number], label=name
-        )
-        ax.scatter(place[rows & ~inside], cast[rows & ~inside], s=22, marker="x",
-                   color=COLOURS[number])  # fmt: skip
+        ax.scatter(place[rows], cast[rows], s=32, color=COLOURS[number], marker=MARKERS[number],
+                   label=name, linewidths=0)  # fmt: skip
+    ax.scatter(place[~inside], cast[~inside], s=90, facecolors="none", edgecolors="black",
+               label="outside its interval")  # fmt: skip
     ax.set(xlabel="windows, by the model's confidence", ylim=(-0.02, 1.02), xticks=[])
     ax.set_ylabel("share of the panel for\nthe model's first answer")
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

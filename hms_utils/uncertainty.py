@@ -19,7 +19,7 @@ def reliability(table, prediction, *, n_bins=10):
     Parameters
     ----------
     table : DataFrame
-        With the vote columns.
+        With ``patient_id`` and the vote columns.
     prediction : ndarray, shape (n_rows, 6)
     n_bins : int
         Rows are sorted by their predicted share and cut into so many groups of
@@ -28,16 +28,18 @@ def reliability(table, prediction, *, n_bins=10):
     Returns
     -------
     DataFrame
-        For each class and group: ``class, predicted, voted, rows``, the mean
-        predicted and voted shares.
+        For each class and group: ``class, predicted, voted, low, high, rows``, the
+        mean predicted and voted shares, the latter with the bounds of its 95 %
+        patient bootstrap.
     """
-    shares, lines = vote_shares(table), []
+    shares, patients, lines = vote_shares(table), table.patient_id.to_numpy(), []
     for number, name in enumerate(CLASSES):
         order = np.argsort(prediction[:, number], kind="stable")
         for rows in np.array_split(order, min(n_bins, len(order))):
             means = prediction[rows, number].mean(), shares[rows, number].mean()
-            lines.append((name, *means, len(rows)))
-    return pd.DataFrame(lines, columns=["class", "predicted", "voted", "rows"])
+            bounds = bootstrap.interval(shares[rows, number], patients[rows])
+            lines.append((name, *means, *bounds, len(rows)))
+    return pd.DataFrame(lines, columns=["class", "predicted", "voted", "low", "high", "rows"])
 
 
 def calibration_error(curve):

@@ -65,12 +65,27 @@ def test_confusion_counts_every_row(panel, axes):
     assert axes.get_ylabel() == "experts' consensus"
 
 
+def test_confusions_side_by_side_name_the_rows_once(panel):
+    figure, axes = plt.subplots(1, 2)
+    for ax in axes:
+        score_plots.confusion(*panel, ax)
+    labels = [[text.get_text() for text in ax.get_yticklabels()] for ax in axes]
+    assert labels[0] == list(CLASSES)
+    assert labels[1] == [] or not axes[1].yaxis.get_tick_params()["labelleft"]
+    assert axes[1].get_ylabel() == ""
+    plt.close(figure)
+
+
 def test_reliability_has_a_panel_for_each_class(panel):
     figure, axes = plt.subplots(2, 3)
     curve = uncertainty.reliability(*panel)
     score_plots.reliability({"raw": curve, "blend": curve}, axes)
     assert [ax.get_title() for ax in axes.flat] == list(CLASSES)
     assert texts(axes[0, 0])[0].startswith("raw: 0.")
+    for ax in axes.flat:
+        (bars,) = ax.collections  # of the last curve alone
+        assert len(bars.get_segments()) == 10
+        assert ax.get_xscale() == ax.get_yscale() == "function"
     plt.close(figure)
 
 
@@ -78,7 +93,19 @@ def test_entropies_and_intervals_show_every_window(panel, axes):
     score_plots.entropies(*panel, axes)
     assert sum(len(points.get_offsets()) for points in axes.collections) == 60
     axes.clear()
-    score_plots.vote_intervals(*panel, 5.0, axes)
-    bars, *points = axes.collections
+    score_plots.vote_intervals(*panel, 500.0, axes)  # too narrow for some
+    bars, *points, rings = axes.collections
     assert len(bars.get_segments()) == 60
     assert sum(len(part.get_offsets()) for part in points) == 60
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    cast = {x: y for part in points for x, y in part.get_offsets()}
+    outside = [x for x in range(60) if not ends[x][0] <= cast[x] <= ends[x][1]]
+    assert rings.get_offsets()[:, 0].tolist() == outside != []
+    assert texts(axes)[-1] == "outside its interval"
+
+
+def test_each_class_has_a_marker_of_its_own(panel, axes):
+    assert len(set(plots.MARKERS)) == len(CLASSES)
+    score_plots.entropies(*panel, axes)
+    shapes = {part.get_paths()[0].vertices.tobytes() for part in axes.collections}
+    assert len(shapes) == len(CLASSES)
