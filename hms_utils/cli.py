@@ -58,12 +58,18 @@ def main():
 @click.option(
     "--quick/--full",
     default=None,
-    help="Minutes, or the values for the competition's data "
-    "[default: quick on synthetic data, full otherwise].",
+    help="Small images and few epochs (minutes), or the settings for the competition's data "
+    "(hours; a GPU is advisable) [default: quick on synthetic data, full otherwise].",
 )
 @click.option("--from", "first", metavar="NN", help="Start at this notebook, such as 03.")
 @click.option("--only", metavar="NN", help="Run this notebook alone.")
-@click.option("-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Set a parameter.")
+@click.option(
+    "-p",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set a notebook's parameter, such as EPOCHS=20; may be repeated.",
+)
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
@@ -119,7 +125,11 @@ def sample(out, patients, seed):
 @main.command()
 @click.option("--out", help="Folder [default: data/<competition> in the checkout].")
 def download(out):
-    """Fetch the competition's data (26 GB) with your Kaggle credentials."""
+    """Fetch the competition's data, 26 GB, from Kaggle.
+
+    It needs a Kaggle account that has accepted the competition's rules, and its
+    API token.
+    """
     folder = Path(out).expanduser() if out else paths.competition_dir()
     if folder.is_dir() and any(folder.iterdir()):
         with _plain_errors():
@@ -150,7 +160,7 @@ def download(out):
 @click.argument("file")
 @click.option("--test", required=True, help="The test.csv that the submission answers.")
 def check(file, test):
-    """Check a submission as Kaggle would, and say what it would not mention.
+    """Check a submission as Kaggle would, and beyond.
 
     Errors are what Kaggle would refuse or score wrongly, in its words and order;
     with any the exit code is 1. Warnings are odd but would be scored.
@@ -204,7 +214,7 @@ def bundle(output_dir, out, user):
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--models", help="Folder with blend.json and models/ [default: the output folder].")
 @click.option("--out", help="Where results go [default: predictions/ in the output folder].")
-@click.option("--step", default=10, help="Seconds from one window to the next, even.")
+@click.option("--step", default=10, help="From one window to the next, an even number of seconds.")
 @click.option(
     "--spectrogram",
     help="The competition's spectrogram of a single FILE [default: computed from the EEG].",
@@ -213,7 +223,7 @@ def bundle(output_dir, out, user):
     "--engine",
     default="tensorflow",
     show_default=True,
-    help="Or onnx: faster on a processor, needs onnx, onnxruntime and tf2onnx.",
+    help="Or onnx: faster on a CPU, needs onnx, onnxruntime and tf2onnx.",
 )
 def predict(files, models, out, step, spectrogram, engine):
     """Predict recordings over time: tables, annotations and pictures.
@@ -263,9 +273,9 @@ def predict(files, models, out, step, spectrogram, engine):
 @click.option("--models", help="Folder with blend.json and models/ [default: the output folder].")
 @click.option("--out", help="The picture [default: predictions/<name>_card.png, output folder].")
 def card(file, at, spectrogram, votes, models, out):
-    """Draw one window as an EEG reader knows it, with votes and prediction.
+    """Draw one window as an EEG reader knows it.
 
-    Without trained models the picture has no prediction and says so.
+    EEG, spectrogram and prediction, beside the experts' votes where given. Without trained models the picture has no prediction and says so.
     Research use only, not a medical device.
     """
     with _plain_errors():
