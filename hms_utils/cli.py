@@ -160,7 +160,7 @@ def download(out):
 @click.argument("file")
 @click.option("--test", required=True, help="The test.csv that the submission answers.")
 def check(file, test):
-    """Check a submission as Kaggle would, and beyond.
+    """Check a submission as Kaggle would.
 
     Errors are what Kaggle would refuse or score wrongly, in its words and order;
     with any the exit code is 1. Warnings are odd but would be scored.
@@ -275,7 +275,8 @@ def predict(files, models, out, step, spectrogram, engine):
 def card(file, at, spectrogram, votes, models, out):
     """Draw one window as an EEG reader knows it.
 
-    EEG, spectrogram and prediction, beside the experts' votes where given. Without trained models the picture has no prediction and says so.
+    EEG, spectrogram and prediction, beside the experts' votes where given. Without
+    trained models the picture has no prediction and says so.
     Research use only, not a medical device.
     """
     with _plain_errors():
