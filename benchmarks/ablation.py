@@ -128,7 +128,7 @@ def main(data_dir, output_dir):
             line[f"worse by, {rows}"] = f"{(own - base).mean():+.3f} ({low:+.3f} to {high:+.3f})"
     print(
         f"\n{len(votes)} windows of {len(np.unique(patients))} patients, "
-        f"{well.sum()} with {WELL_VOTED} votes and more"
+        f"{well.sum()} with {WELL_VOTED} or more votes"
     )
     print(pd.DataFrame(lines).T.to_string())
 

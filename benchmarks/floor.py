@@ -17,7 +17,7 @@ from hms_utils import blending, evaluation, sample
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-ASKED = {"cnn": 0.70, "efficientnet_b0": 0.75, "blend": 0.85}  # at ten votes and more
+ASKED = {"cnn": 0.70, "efficientnet_b0": 0.75, "blend": 0.85}  # at ten or more votes
 
 
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
