@@ -201,7 +201,7 @@ def seal_untrained(folder, networks, *, reduce, views=drawing.VIEWS, n_folds=2):
     paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[1, 2, 3, 4, 5, 6]], columns=list(VOTE_COLUMNS))
     fitted = {
-        name: {"temperature": 1.2 - 0.4 * k, "share": 1 / len(networks)}
+        name: {"temperature": 1.0 + 0.2 * k, "share": 1 / len(networks)}
         for k, name in enumerate(networks)
     }
     ensemble.seal(folder, fitted, votes.assign(n_votes=21), 10.0)

@@ -173,7 +173,8 @@ class _Budget:
         return self.draw_seconds + self._passes(flipped, n_folds) * self.pass_seconds
 
     def _describe(self, flipped, n_folds):
-        return f"{n_folds} folds and {'all' if flipped else 'no'} mirror images"
+        most = self.plans[0][1]
+        return f"{n_folds} of {most} folds and {'all' if flipped else 'no'} mirror images"
 
 
 def _answer(ensemble, images, flipped, n_folds):

@@ -198,11 +198,13 @@ def check_ids(expected, found):
 
     Returns
     -------
-    ndarray of int, shape (n_rows,)
-        Where each of the expected ids is in `found`.
+    ndarray of int, shape (n_rows,), or slice
+        Where the expected ids are in `found`, to index with.
     """
     index = pd.Index(found)
     if index.is_unique:
+        if len(index) and np.array_equal(found, expected):  # as is usual: nothing to look up
+            return slice(None)
         order = index.get_indexer(expected)
         if len(order) == len(index) > 0 and order.min() >= 0 and np.bincount(order).max() == 1:
             return order
@@ -276,13 +278,16 @@ def value_faults(values, name, ids, *, sums=True):
     sums : bool
         Whether rows should add to one, as they do if no class is missing.
     """
-    total = values @ np.ones((values.shape[1], 1))
+    total = values @ np.ones(values.shape[1])
+    in_range = values.size and values.min() >= 0 and values.max() <= 1  # not so with NaN
+    if in_range and (not sums or np.abs(total - 1).max() <= _TOLERANCE):
+        return
     for words, wrong in (
         (f"All target values in {name} must be at least zero", values < 0),
         (f"All target values in {name} must be no greater than one", values > 1),
         (
             f"Target values in {name} do not add to one within all rows",
-            sums & ~(np.abs(total - 1) <= _TOLERANCE),
+            sums & ~(np.abs(total[:, None] - 1) <= _TOLERANCE),
         ),
     ):
         if wrong.any():

@@ -234,7 +234,7 @@ def test_with_time_enough_nothing_is_saved(slow, capsys):
     assert problems.empty
     assert len(answers) == 100
     text = capsys.readouterr().out
-    assert "83 recordings are left, and 54.3 minutes for them; with 5 folds and all mirror" in text
+    assert "83 recordings are left, and 54.3 minutes for them; with 5 of 5 folds and all" in text
     assert "they take 27.7 minutes" in text
     assert "goes on" not in text
 
@@ -283,7 +283,7 @@ def test_savings_are_taken_back_when_time_turns_out_to_be_enough(slow, capsys):
     inference.predict(recordings(400), "", slow, budget_hours=8)
     assert (False, 5) in slow.plans
     assert slow.plans[-1] == (True, 5)
-    assert "so it goes on with 5 folds and all mirror images" in capsys.readouterr().out
+    assert "so it goes on with 5 of 5 folds and all mirror images" in capsys.readouterr().out
 
 
 def test_rows_of_the_test_table_that_make_no_sense_are_passed_over(tmp_path, capsys):
