@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_limits
 
 from hms_utils import drawing
 from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
@@ -131,7 +132,11 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
     window = 0, eeg_id, 0.0, 0.0
     try:
         settings = settings | {"code": code_version(*drawing.CODE)}
-        _, images, (record,), _ = drawing.draw(data_dir, "test", spectrogram_id, [window], settings)
+        # More threads would go on spinning and slow the network that comes next.
+        with threadpool_limits(1, user_api="blas"):
+            _, images, (record,), _ = drawing.draw(
+                data_dir, "test", spectrogram_id, [window], settings
+            )
         if record["failed"]:
             return None, [str(record["reason"])]
         name = f"test_eegs/{eeg_id}.parquet"
