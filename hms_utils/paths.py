@@ -1,5 +1,6 @@
 """Where the data is, where output goes, and writing without half-written files."""
 
+import functools
 import hashlib
 import json
 import os
@@ -165,6 +166,7 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
+@functools.cache  # what runs was read once too
 def code_version(*modules):
     """Return a digest of modules' source, for telling stale results from current ones.
 
