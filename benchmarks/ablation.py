@@ -77,7 +77,7 @@ def run(windows, data_dir, output_dir, name, *, views, reduce=(4, 2), patch=None
     db_range = options.pop("db_range", cache.DB_RANGE)
     scale = "fixed" if db_range else "own"
     drawn = output_dir / f"images-{scale}-{reduce[0]}-{reduce[1]}"
-    cache.build(windows, data_dir, drawn, "train", reduce=reduce, db_range=db_range)
+    cache.build(windows, data_dir, drawn, reduce=reduce, db_range=db_range)
     images, index = cache.load(drawn / "spectrograms" / "train")
     table = folds.make_folds(index.patient_id, 2).set_index("patient_id").fold
     build = functools.partial(models.build_cnn, len(views), images[views[0]].shape[2:])

@@ -29,7 +29,7 @@ _BUILD = """
 import sys
 import pandas as pd
 from hms_utils import cache
-cache.build(pd.read_parquet(sys.argv[1]), sys.argv[2], sys.argv[3], "train", n_jobs=1)
+cache.build(pd.read_parquet(sys.argv[1]), sys.argv[2], sys.argv[3], n_jobs=1)
 """
 
 
@@ -129,11 +129,11 @@ def build_figures(windows, data_dir, folder):
         seconds["read"].append(time.perf_counter() - start)
         for n_jobs in (1, 2):
             start = time.perf_counter()
-            cache.build(windows, data_dir, folder / f"{n_jobs}-{turn}", "train", n_jobs=n_jobs)
+            cache.build(windows, data_dir, folder / f"{n_jobs}-{turn}", n_jobs=n_jobs)
             seconds[n_jobs].append(time.perf_counter() - start)
     one, two, read, peer = (np.median(seconds[key]) for key in (1, 2, "read", "peer"))
     start = time.perf_counter()
-    cache.build(windows, data_dir, folder / "1-0", "train", n_jobs=1)
+    cache.build(windows, data_dir, folder / "1-0", n_jobs=1)
     again = time.perf_counter() - start
     print(
         f"cache.build, {len(windows)} windows of {windows.eeg_id.nunique()} recordings, three "

@@ -123,7 +123,7 @@ def train_ours(images, index, fold, output_dir):
 @click.option("--output-dir", type=FOLDER, required=True)
 def main(data_dir, output_dir):
     windows = cache.select_windows(data.load_metadata(data_dir, "train"))
-    images, index = cache.load(cache.build(windows, data_dir, output_dir, "train", reduce=REDUCE))
+    images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
     table = folds.make_folds(index.patient_id, 2).set_index("patient_id").fold
     fold = table[index.patient_id].to_numpy()
     targets = data.vote_shares(index)

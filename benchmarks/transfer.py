@@ -32,7 +32,7 @@ def main(output_dir, real):
     ensemble = Ensemble(output_dir)
     drawn = ensemble.settings["images"]
     with tempfile.TemporaryDirectory() as temporary:
-        images, windows = cache.load(cache.build(windows, real, temporary, "train", **drawn))
+        images, windows = cache.load(cache.build(windows, real, temporary, **drawn))
         mean = data.vote_shares(index).mean(axis=0)
         answers = {
             "uniform": np.full((len(windows), 6), 1 / 6),

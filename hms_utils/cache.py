@@ -29,7 +29,7 @@ def select_windows(metadata, *, max_patients=0, seed=0):
     Parameters
     ----------
     metadata : DataFrame
-        As `data.load_metadata` returns it; of the test table every row is taken.
+        As `data.load_metadata` returns it of the training rows.
     max_patients : int
         Take this many patients, drawn by `seed`; 0 takes all.
     seed : int
@@ -37,13 +37,8 @@ def select_windows(metadata, *, max_patients=0, seed=0):
     Returns
     -------
     DataFrame
-        Rows of `metadata` in its order, with a new index; ``n_votes`` is added
-        to train rows.
+        Rows of `metadata` in its order, with a new index and ``n_votes``.
     """
-    if "label_id" not in metadata:
-        return metadata.assign(
-            eeg_label_offset_seconds=0.0, spectrogram_label_offset_seconds=0.0
-        ).reset_index(drop=True)
     patients = metadata.patient_id.unique()
     if 0 < max_patients < len(patients):
         patients = np.random.default_rng(seed).choice(patients, max_patients, replace=False)
@@ -58,14 +53,13 @@ def build(
     windows,
     data_dir,
     output_dir,
-    split,
     *,
     reduce=(1, 1),
     db_range=DB_RANGE,
     n_jobs=-1,
     scheduler="",
 ):
-    """Draw the views of all windows into memory-mapped arrays.
+    """Draw the views of all training windows into memory-mapped arrays.
 
     Each file is read once, or once for every 100 windows. An interrupted call
     is continued by the next one, recording by recording; a call with nothing to
@@ -81,9 +75,8 @@ def build(
         As `select_windows` returns it, or any rows of the metadata.
     data_dir, output_dir : path-like
         The competition's folder; the folder below which
-        ``spectrograms/<split>/<view>.npy``, ``index.parquet`` and
+        ``spectrograms/train/<view>.npy``, ``index.parquet`` and
         ``problems.csv`` are written.
-    split : {"train", "test"}
     reduce : tuple of int
         By what to shrink the tiles' 128 frequencies and 256 times.
     db_range : tuple of float, or None
@@ -112,15 +105,15 @@ def build(
         raise ValueError(f"expected reduce to be two of 1, 2, 4 and 8, found {reduce}")
     windows = windows.reset_index(drop=True)
     data_dir = Path(data_dir)
-    folder = Path(output_dir) / "spectrograms" / split
-    partial = folder.with_name(f".{split}.partial")
+    folder = Path(output_dir) / "spectrograms" / "train"
+    partial = folder.with_name(".train.partial")
     settings = {
         "code": paths.code_version(*drawing.CODE),
         "reduce": list(reduce),
         "db_range": None if db_range is None else list(db_range),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
-    stamps = _stamps(windows, data_dir, split)
+    stamps = _stamps(windows, data_dir)
     if _read_settings(folder) == settings:
         records = np.load(folder / "records.npy")
         if (records["stamp"] == stamps).all():
@@ -139,7 +132,7 @@ def build(
         _remove(partial)
         _create(partial, len(windows), reduce)
         paths.write_json(partial / "settings.json", settings)
-    _draw_missing(partial, windows, stamps, data_dir, split, settings, n_jobs, scheduler)
+    _draw_missing(partial, windows, stamps, data_dir, settings, n_jobs, scheduler)
     _finish(partial, windows)
     _write_source(partial, data_dir)
     _remove(folder)
@@ -209,12 +202,12 @@ def fingerprint(images, index, folds):
     return digest.hexdigest()
 
 
-def _stamps(windows, data_dir, split):
+def _stamps(windows, data_dir):
     """Return for each window what tells a changed source file, as 16 bytes."""
     stamps = {}
     for eeg_id, spectrogram_id in set(zip(windows.eeg_id, windows.spectrogram_id, strict=True)):
         digest = hashlib.blake2b(digest_size=8)
-        for path in drawing.source_files(data_dir, split, eeg_id, spectrogram_id):
+        for path in drawing.source_files(data_dir, "train", eeg_id, spectrogram_id):
             if path.exists():  # what is missing is reported when it is read
                 status = path.stat()
                 digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}".encode())
@@ -251,22 +244,22 @@ def _create(folder, n_windows, reduce):
     np.save(folder / "records.npy", np.zeros(n_windows, RECORD))
 
 
-def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, scheduler):
+def _draw_missing(folder, windows, stamps, data_dir, settings, n_jobs, scheduler):
     """Draw the windows whose stamp in the folder is not the given one."""
     arrays = {view: np.load(folder / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
     records = np.load(folder / "records.npy", mmap_mode="r+")
     missing = windows[records["stamp"] != stamps]
-    missing = missing[_seen(missing, records, stamps, data_dir, split)]
+    missing = missing[_seen(missing, records, stamps, data_dir)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
     jobs = []
     for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
         rows = list(group.sort_values("eeg_id")[columns].itertuples(name=None))
-        _, path = drawing.source_files(data_dir, split, rows[0][1], spectrogram_id)
+        _, path = drawing.source_files(data_dir, "train", rows[0][1], spectrogram_id)
         spectrogram = int(spectrogram_id) if path.is_file() else None
         # Parts of long recordings, so that no job's images fill the memory.
         for part in range(0, len(rows), _JOB_WINDOWS):
             job = spectrogram, rows[part : part + _JOB_WINDOWS]
-            jobs.append(delayed(drawing.draw)(data_dir, split, *job, settings))
+            jobs.append(delayed(drawing.draw)(data_dir, "train", *job, settings))
     started, n_bytes = time.perf_counter(), 0
     with (
         drawing.workers(scheduler, n_jobs) as parallel,
@@ -289,11 +282,11 @@ def _draw_missing(folder, windows, stamps, data_dir, split, settings, n_jobs, sc
     )
 
 
-def _seen(windows, records, stamps, data_dir, split):
+def _seen(windows, records, stamps, data_dir):
     """Return which windows' EEG is there, and record the others as failed."""
     seen = []
     for row, eeg_id, spectrogram_id in windows[["eeg_id", "spectrogram_id"]].itertuples(name=None):
-        path, _ = drawing.source_files(data_dir, split, eeg_id, spectrogram_id)
+        path, _ = drawing.source_files(data_dir, "train", eeg_id, spectrogram_id)
         seen.append(path.is_file())
         if not seen[-1]:
             records[row] = np.zeros((), RECORD)

@@ -38,7 +38,7 @@ def test_select_windows_draws_patients(sample_dir):
 
 
 def test_build_draws_each_window(sample_dir, windows, tmp_path):
-    folder = cache.build(windows, sample_dir, tmp_path, "train", reduce=(2, 2), n_jobs=2)
+    folder = cache.build(windows, sample_dir, tmp_path, reduce=(2, 2), n_jobs=2)
     images, index = cache.load(folder)
     pd.testing.assert_frame_equal(index[windows.columns], windows)
     assert tuple(images) == cache.VIEWS
@@ -83,7 +83,7 @@ def damaged(sample_dir, windows, folder):
 def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path, capsys):
     windows = cache.select_windows(data.load_metadata(sample_dir, "train"))
     short, truncated, silent = damaged(sample_dir, windows, tmp_path / "data")
-    arguments = windows, tmp_path / "data", tmp_path, "train"
+    arguments = windows, tmp_path / "data", tmp_path
     images, index = cache.load(folder := cache.build(*arguments, reduce=(8, 8), n_jobs=2))
     assert set(windows.eeg_id) - set(index.eeg_id) == {short, truncated}
     assert all(len(view) == len(index) for view in images.values())
@@ -96,7 +96,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     assert quiet.nan_share == np.float32(18 / 19)
     assert quiet.flat_channels == 1
     # The order of a file's columns does not matter, and who was left out moved nobody.
-    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=(8, 8)))
+    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", reduce=(8, 8)))
     for view in cache.VIEWS:
         for eeg_id in set(index.eeg_id) - {silent}:
             ours, theirs = index.eeg_id == eeg_id, windows.eeg_id == eeg_id
@@ -113,7 +113,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
 def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, monkeypatch):
     windows = cache.select_windows(data.load_metadata(sample_dir, "train"))
     damaged(sample_dir, windows, tmp_path / "data")
-    arguments = windows, tmp_path / "data", tmp_path, "train"
+    arguments = windows, tmp_path / "data", tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_write_source", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -132,7 +132,7 @@ def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, 
     spectrogram_id = windows.spectrogram_id[0]
     path = tmp_path / "data" / "train_spectrograms" / f"{spectrogram_id}.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["LL_4.1"]), path)
-    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    folder = cache.build(windows, tmp_path / "data", tmp_path, reduce=(8, 8), n_jobs=1)
     problems = pd.read_csv(folder / "problems.csv")
     reasons = problems[problems.spectrogram_id == spectrogram_id].reason.unique()
     expected = f"train_spectrograms/{spectrogram_id}.parquet: expected 401 columns, missing"
@@ -141,13 +141,9 @@ def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, 
 
 def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path):
     few = windows[:2]
-    fixed, _ = cache.load(cache.build(few, sample_dir, tmp_path / "a", "train", n_jobs=1))
-    wide, _ = cache.load(
-        cache.build(few, sample_dir, tmp_path / "b", "train", db_range=(-40, 80), n_jobs=1)
-    )
-    own, _ = cache.load(
-        cache.build(few, sample_dir, tmp_path / "c", "train", db_range=None, n_jobs=1)
-    )
+    fixed, _ = cache.load(cache.build(few, sample_dir, tmp_path / "a", n_jobs=1))
+    wide, _ = cache.load(cache.build(few, sample_dir, tmp_path / "b", db_range=(-40, 80), n_jobs=1))
+    own, _ = cache.load(cache.build(few, sample_dir, tmp_path / "c", db_range=None, n_jobs=1))
     assert wide["eeg50"].std() < fixed["eeg50"].std()
     for image in own["eeg50"]:
         assert (image == 0).mean() == pytest.approx(0.01, abs=0.005)
@@ -165,7 +161,7 @@ def slowly(*arguments, draw=drawing.draw):
 
 drawing.draw = slowly
 windows = cache.select_windows(data.load_metadata(sys.argv[1], "train"))
-cache.build(windows, sys.argv[1], sys.argv[2], "train", n_jobs=int(sys.argv[3]),
+cache.build(windows, sys.argv[1], sys.argv[2], n_jobs=int(sys.argv[3]),
             scheduler=sys.argv[4])
 """
 
@@ -228,7 +224,7 @@ def test_a_scheduler_that_does_not_answer_is_named(sample_dir, windows, tmp_path
     monkeypatch.setattr(drawing, "SCHEDULER_SECONDS", 1)
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
-        cache.build(windows, sample_dir, tmp_path, "train")
+        cache.build(windows, sample_dir, tmp_path)
 
 
 def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
@@ -236,19 +232,19 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
 ):
     copy = tmp_path / "data"
     shutil.copytree(sample_dir, copy)
-    cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
+    cache.build(windows, copy, tmp_path, reduce=(4, 4), n_jobs=1)
     with monkeypatch.context() as patch:
         patch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn again"))
-        cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
+        cache.build(windows, copy, tmp_path, reduce=(4, 4), n_jobs=1)
         assert "up to date" in capsys.readouterr().out
     drawn = []
     draw = drawing.draw
     monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
     path = copy / "train_eegs" / f"{windows.eeg_id[0]}.parquet"
     path.touch()
-    cache.build(windows, copy, tmp_path, "train", reduce=(4, 4), n_jobs=1)
+    cache.build(windows, copy, tmp_path, reduce=(4, 4), n_jobs=1)
     assert drawn == [windows.spectrogram_id[0]]
-    cache.build(windows, copy, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1)
     assert len(drawn) == 1 + windows.spectrogram_id.nunique()
 
 
@@ -264,35 +260,33 @@ def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(drawing, "draw", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(4, 4), n_jobs=1)
+            cache.build(windows, sample_dir, tmp_path / "a", reduce=(4, 4), n_jobs=1)
     with pytest.raises(FileNotFoundError, match="02_spectrograms"):
         cache.load(tmp_path / "a" / "spectrograms" / "train")
     first = list(drawn)
     monkeypatch.setattr(drawing, "draw", lambda *a: drawn.append(a[2]) or draw(*a))
-    resumed = cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(4, 4), n_jobs=1)
+    resumed = cache.build(windows, sample_dir, tmp_path / "a", reduce=(4, 4), n_jobs=1)
     assert sorted(drawn) == sorted(windows.spectrogram_id.unique())
     assert drawn[:2] == first
-    whole = cache.build(windows, sample_dir, tmp_path / "b", "train", reduce=(4, 4), n_jobs=1)
+    whole = cache.build(windows, sample_dir, tmp_path / "b", reduce=(4, 4), n_jobs=1)
     for view in cache.VIEWS:
         assert (resumed / f"{view}.npy").read_bytes() == (whole / f"{view}.npy").read_bytes()
 
 
 def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path, monkeypatch):
-    cache.build(windows[:2], sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    cache.build(windows[:2], sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            cache.build(windows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
-    _, index = cache.load(
-        cache.build(windows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
-    )
+            cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
+    _, index = cache.load(cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1))
     assert len(index) == len(windows)
 
 
 def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path, capsys):
-    folder = cache.build(windows[:1], sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    folder = cache.build(windows[:1], sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     (tmp_path / "moved").symlink_to(sample_dir)
-    cache.build(windows[:1], tmp_path / "moved", tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    cache.build(windows[:1], tmp_path / "moved", tmp_path, reduce=(8, 8), n_jobs=1)
     source = paths.read_json(folder / "source.json")
     assert source == {"data": str(tmp_path / "moved"), "synthetic": True}
     capsys.readouterr()
@@ -305,10 +299,10 @@ def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path,
 
 
 def test_any_rows_in_any_order_keep_their_images(sample_dir, windows, tmp_path):
-    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", "train", reduce=(8, 8)))
+    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", reduce=(8, 8)))
     order = [4, 1, 3]
     some, index = cache.load(
-        cache.build(windows.loc[order], sample_dir, tmp_path / "b", "train", reduce=(8, 8))
+        cache.build(windows.loc[order], sample_dir, tmp_path / "b", reduce=(8, 8))
     )
     assert index.label_id.tolist() == windows.label_id[order].tolist()
     for view in cache.VIEWS:
@@ -319,7 +313,7 @@ def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
     metadata = data.load_metadata(sample_dir, "train")
     rows = metadata[metadata.eeg_id == metadata.eeg_id.mode()[0]].copy()
     rows.loc[rows.index[-1], "eeg_label_offset_seconds"] += 2
-    folder = cache.build(rows, sample_dir, tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    folder = cache.build(rows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     assert len(cache.load(folder)[1]) == len(rows) - 1
     problems = pd.read_csv(folder / "problems.csv").query("status == 'failed'")
     assert problems.eeg_label_offset_seconds.tolist() == [rows.eeg_label_offset_seconds.iloc[-1]]
@@ -328,27 +322,27 @@ def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
 def test_a_worker_with_other_code_is_refused(sample_dir, windows, tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, "code_version", lambda *_: "other")
     with pytest.raises(RuntimeError, match="another version of hms_utils"):
-        cache.build(windows, sample_dir, tmp_path, "train", n_jobs=1)
+        cache.build(windows, sample_dir, tmp_path, n_jobs=1)
 
 
 def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):
     beyond = windows.assign(eeg_label_offset_seconds=4000.0)
     with pytest.raises(ValueError, match=rf"train_eegs/{windows.eeg_id[0]}.*expected 4050 s"):
-        cache.build(beyond, sample_dir, tmp_path, "train", n_jobs=1)
+        cache.build(beyond, sample_dir, tmp_path, n_jobs=1)
     unknown = windows.assign(eeg_id=7)
     with pytest.raises(ValueError, match=r"train_eegs/7\.parquet: no such file"):
-        cache.build(unknown, sample_dir, tmp_path, "train", n_jobs=2)
+        cache.build(unknown, sample_dir, tmp_path, n_jobs=2)
     with pytest.raises(ValueError, match="reduce to be two of 1, 2, 4 and 8, found"):
-        cache.build(windows, sample_dir, tmp_path, "train", reduce=(3, 3))
+        cache.build(windows, sample_dir, tmp_path, reduce=(3, 3))
     assert not (tmp_path / "spectrograms" / "train").exists()
 
 
 @pytest.mark.real_data
 def test_real_recordings_become_images(real_dir, tmp_path):
-    windows = cache.select_windows(data.load_metadata(real_dir, "test"))
-    images, index = cache.load(cache.build(windows, real_dir, tmp_path, "test", n_jobs=2))
-    assert len(index) == 6
-    assert all(view.shape == (6, 4, 128, 256) for view in images.values())
+    windows = cache.select_windows(data.load_metadata(real_dir, "train"))
+    images, index = cache.load(cache.build(windows, real_dir, tmp_path, n_jobs=2))
+    assert len(index) == 22
+    assert all(view.shape == (22, 4, 128, 256) for view in images.values())
     assert all(view.std(axis=(1, 2, 3)).min() > 1 for view in images.values())
 
 
@@ -356,7 +350,7 @@ def test_recording_without_spectrogram_is_drawn_without_that_view(sample_dir, wi
     shutil.copytree(sample_dir, tmp_path / "data")
     gone = windows.spectrogram_id[0]
     (tmp_path / "data" / "train_spectrograms" / f"{gone}.parquet").unlink()
-    folder = cache.build(windows, tmp_path / "data", tmp_path, "train", reduce=(8, 8), n_jobs=1)
+    folder = cache.build(windows, tmp_path / "data", tmp_path, reduce=(8, 8), n_jobs=1)
     images, index = cache.load(folder)
     assert len(index) == len(windows)
     without = (index.spectrogram_id == gone).to_numpy()
