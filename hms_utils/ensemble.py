@@ -10,6 +10,10 @@ from hms_utils.blending import temper
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.data import vote_shares
 
+# Images that are predicted together, mirror images included: more take more memory and are
+# hardly faster.
+_BATCH = 16
+
 
 def require_models(output_dir, name, fingerprint, *, notebook):
     """Refuse models of other images or folds, or of several trainings.
@@ -93,8 +97,7 @@ class Ensemble:
         Where ``blend.json`` and ``models/<name>/fold<k>.keras`` are.
     engine : {"tensorflow", "onnx"}
         What computes; the answers are the same within 1e-4. ``onnx`` is faster on a
-        processor, needs three more packages, and exports the networks the first
-        time.
+        CPU, needs three more packages, and exports the networks the first time.
 
     Attributes
     ----------
@@ -148,7 +151,7 @@ class Ensemble:
             self._shapes[name] = models[0].input_shape[1:]
         self.n_folds = max(len(folds) for folds in self._folds.values())
 
-    def predict(self, images, *, flipped=True, n_folds=None, batch_size=16):
+    def predict(self, images, *, flipped=True, n_folds=None):
         """Predict windows, averaged over mirror images, folds and networks.
 
         Parameters
@@ -159,9 +162,6 @@ class Ensemble:
             Average with sides swapped, time reversed, and both.
         n_folds : int, optional
             How many of each network's folds to ask, the first ones; default all.
-        batch_size : int
-            Images that are predicted together, mirror images included: more take
-            more memory and are hardly faster.
 
         Returns
         -------
@@ -173,11 +173,11 @@ class Ensemble:
         ValueError
             If the images have another shape than those that were trained on.
         """
-        answers = self.answers(images, flipped=flipped, n_folds=n_folds, batch_size=batch_size)
+        answers = self.answers(images, flipped=flipped, n_folds=n_folds)
         blend = sum(self.settings["models"][name]["share"] * answers[name] for name in answers)
         return blend / blend.sum(axis=1, keepdims=True)
 
-    def answers(self, images, *, flipped=True, n_folds=None, batch_size=16):
+    def answers(self, images, *, flipped=True, n_folds=None):
         """Predict windows by each network, as `predict` without the last step.
 
         Its temperature is taken before its folds are averaged, which flattens them
@@ -190,7 +190,7 @@ class Ensemble:
         from hms_utils.inputs import flips
 
         n_windows = len(next(iter(images.values())))
-        step = max(1, batch_size // 4 if flipped else batch_size)
+        step = max(1, _BATCH // 4 if flipped else _BATCH)
         answers = {}
         for name, folds in self._folds.items():
             part = self.settings["models"][name]

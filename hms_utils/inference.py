@@ -6,7 +6,7 @@ from time import monotonic
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
+from joblib import cpu_count
 from tqdm import tqdm
 
 from hms_utils.streaming import PRIOR, line, stream
@@ -60,7 +60,7 @@ def read_test(data_dir):
     return answerable
 
 
-def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
+def predict(test, data_dir, ensemble, *, budget_hours):
     """Draw and predict all test recordings, side by side, and never raise for one.
 
     Worker processes draw a part of the recordings while the part before is
@@ -82,8 +82,6 @@ def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
     data_dir : path-like
     ensemble : ensemble.Ensemble
     budget_hours : float
-    n_jobs : int
-        Processes that draw, at least two; -1 means one for each core.
 
     Returns
     -------
@@ -95,7 +93,7 @@ def predict(test, data_dir, ensemble, *, budget_hours, n_jobs=-1):
     """
     answers = np.tile(np.array(ensemble.settings["prior"]), (len(test), 1))
     reasons = np.full(len(test), "", object)
-    n_jobs, done = max(2, effective_n_jobs(n_jobs)), 0
+    n_jobs, done = max(2, cpu_count()), 0
     budget = _Budget(budget_hours, ensemble.n_folds)
     settings = ensemble.settings["images"]
     with tqdm(None, "Recordings", len(test), file=sys.stdout, mininterval=10) as bar:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.damage import seal_untrained
-from hms_utils import engines, models, paths
+from hms_utils import engines, ensemble, models, paths
 from hms_utils.ensemble import Ensemble
 
 VIEWS, TILE = ["eeg50", "eeg10"], (16, 32)
@@ -31,7 +31,7 @@ def images():
     return dict(zip(VIEWS, pictures // 2 + noise // 2, strict=True))
 
 
-def test_functions_of_tensorflow_are_the_folds(folder, images):
+def test_functions_of_tensorflow_are_the_folds(folder, images, monkeypatch):
     from hms_utils import fitting
 
     opened, views = Ensemble(folder), list(images.values())
@@ -46,7 +46,8 @@ def test_functions_of_tensorflow_are_the_folds(folder, images):
         power = np.array(expected, float) ** (1 / opened.settings["models"][name]["temperature"])
         power /= power.sum(axis=2, keepdims=True)
         for batch_size in (1, 9, 64):
-            answers = opened.answers(images, batch_size=batch_size)[name]
+            monkeypatch.setattr(ensemble, "_BATCH", batch_size)
+            answers = opened.answers(images)[name]
             np.testing.assert_allclose(answers, power.mean(axis=0), atol=1e-6)
         np.testing.assert_allclose(opened.answers(images, n_folds=1)[name], power[0], atol=1e-6)
         plain = fitting.predict(model, views, range(7), flipped=False)

@@ -153,7 +153,7 @@ def test_a_process_that_dies_or_hangs_costs_one_recording(sample_dir, monkeypatc
 
     monkeypatch.setattr(streaming, "draw", nasty)
     monkeypatch.setattr(streaming, "_DRAW_SECONDS", 10)
-    answers, problems = inference.predict(test, sample_dir, Brightness(), budget_hours=1, n_jobs=2)
+    answers, problems = inference.predict(test, sample_dir, Brightness(), budget_hours=1)
     assert problems.eeg_id.tolist() == [dying, hanging]
     assert problems.reason.tolist() == [
         "the process that drew it died; answered with the prior",
