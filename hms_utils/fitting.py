@@ -31,7 +31,9 @@ class Stage:
     learning_rate : float
         The highest: it warms up from nothing and falls along a cosine.
     min_votes : int
-        Train on rows with so many votes or more.
+        Train on rows with so many votes or more. Above zero batch normalisation
+        stays in inference mode: these rows are fewer and another mix of classes,
+        and would spoil the statistics of all rows.
     layers : tuple of str
         How the names of the layers begin that are trained; empty for all.
         `HEAD` trains the last layer alone, on features that are computed once
@@ -161,7 +163,7 @@ class Fitter:
         for variable, value in zip(self.model.variables, self.initial, strict=True):
             if "seed_generator" in variable.path:
                 variable.assign(value)
-        model, state = self._compiled(stage.layers)
+        model, state = self._compiled(stage)
         _assign(model.optimizer.variables, state)
         dataset, n_steps = self._dataset(stage, rows, seed)
         progress = _Progress(self, stage, rows, n_steps, held_out, choose, label)
@@ -189,25 +191,29 @@ class Fitter:
         answers = model.predict(self._features()[padded], batch_size=batch_size, verbose=0)
         return answers[: len(rows)]
 
-    def _compiled(self, layers):
-        """Return a model that trains these layers, and its optimizer's first state."""
+    def _compiled(self, stage):
+        """Return a model that trains the stage's layers, and its optimizer's first state."""
         # Which layers are trained is read when the training step is traced, so the models
         # of several stages can share them.
         for layer in self.layers:
-            layer.trainable = not layers or layer.name.startswith(layers)
-        if not any(layer.trainable for layer in self.layers):
-            raise ValueError(f"expected layers whose names begin with {layers}, found none")
-        if layers not in self.compiled:
+            normalises = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = (not stage.layers or layer.name.startswith(stage.layers)) and not (
+                stage.min_votes and normalises
+            )
+        trained = tuple(layer.name for layer in self.layers if layer.trainable)
+        if not trained:
+            raise ValueError(f"expected layers whose names begin with {stage.layers}, found none")
+        if trained not in self.compiled:
             with self.strategy.scope():
-                model = self._head() if layers == HEAD else self._whole()
+                model = self._head() if trained == HEAD else self._whole()
                 # No clipping: each device would clip its own part of the gradient.
                 optimizer = keras.optimizers.AdamW(weight_decay=_WEIGHT_DECAY)
                 model.compile(optimizer, keras.losses.KLDivergence())
                 # With mixed precision it is now inside another one.
                 model.optimizer.build(model.trainable_variables)
             state = [np.array(variable) for variable in model.optimizer.variables]
-            self.compiled[layers] = model, state
-        return self.compiled[layers]
+            self.compiled[trained] = model, state
+        return self.compiled[trained]
 
     def _whole(self):
         return keras.Model(self.model.input, self.model.output, name=self.model.name)

@@ -83,9 +83,9 @@ def cross_validate(
     RuntimeError
         If the loss is not finite.
     ValueError
-        If there are no views or one is not among the images; there are no stages or
-        none has rows; `HEAD` is not the first; `set_aside` is no share; or less than
-        two folds have rows.
+        If there are no views or one is not among the images; there are no stages, the
+        first is not of all rows, or `HEAD` is not the first; `set_aside` is no share;
+        or less than two folds have rows.
     """
     numbers = np.unique(folds)
     _check(images, views, numbers, stages, set_aside)
@@ -143,6 +143,10 @@ def _check(images, views, numbers, stages, set_aside):
         raise ValueError(
             f"expected at least 2 folds and 1 stage, found {len(numbers)} and {len(stages)}"
         )
+    if stages[0].min_votes:
+        raise ValueError(
+            f"expected a first stage of all rows, found min_votes={stages[0].min_votes}"
+        )
     if any(stage.layers == HEAD for stage in stages[1:]):
         raise ValueError(f"expected the stage of {HEAD} alone first, found it later")
     if not 0 <= set_aside < 1:
@@ -169,7 +173,7 @@ def _set_aside(patients, rows, share, seed):
 
 def _train_fold(fitter, stages, train, choose, held_out, seed, files):
     fitter.restart()
-    history, trained = [], False
+    history = []
     for number, stage in enumerate(stages):
         enough = fitter.n_votes >= stage.min_votes
         rows, choosers = train[enough[train]], choose[enough[choose]]
@@ -177,7 +181,6 @@ def _train_fold(fitter, stages, train, choose, held_out, seed, files):
         if not len(rows):
             print(f"{label}: left out, as no row has {stage.min_votes} votes")
             continue
-        trained = True
         if done := files.read_stage(number, fitter.model):
             print(f"{label}: already trained")
             history = done["history"]
@@ -191,8 +194,6 @@ def _train_fold(fitter, stages, train, choose, held_out, seed, files):
             label=label,
         )
         files.write_stage(number, fitter.model, history)
-    if not trained:
-        raise ValueError(f"{files.label}: expected a stage with rows to train on, found none")
     result = {"history": history, "predictions": fitter.predict(held_out, flipped=True).tolist()}
     files.write(fitter.model, result)
     return result

@@ -10,6 +10,7 @@ from hms_utils.backend import keras
 from hms_utils.fitting import HEAD, Fitter, Stage
 from tests.test_training import N_ROWS, VIEWS, make_images, make_index
 
+BatchNormalization = keras.layers.BatchNormalization
 ROWS = np.arange(N_ROWS)
 build = functools.partial(models.build_cnn, 2, (16, 32), filters=(8, 16), dropout=0.0)
 
@@ -32,7 +33,7 @@ def fit(fitter, stage, rows=ROWS):
 def test_rate_warms_up_and_falls_along_a_cosine(fitter):
     rates = []
     stage = Stage("all rows", 5, 1e-3)  # of six steps
-    model, _ = fitter._compiled(())
+    model, _ = fitter._compiled(stage)
     progress = fitting._Progress(fitter, stage, ROWS, 30, ROWS, ROWS[:0], "test")
     progress.set_model(model)
     for step in range(30):
@@ -94,6 +95,20 @@ def test_only_the_layers_of_the_stage_are_trained(fitter):
         not np.array_equal(v, old)
         for v, old in zip(fitter.model.trainable_weights, before, strict=False)
     )
+
+
+def test_a_stage_of_some_rows_leaves_the_statistics_of_all(fitter):
+    norm = next(layer for layer in fitter.layers if isinstance(layer, BatchNormalization))
+    watched = fitter.model.get_layer("logits").kernel, norm.moving_mean, norm.gamma
+
+    def changed(stage):
+        before = [variable.numpy() for variable in watched]
+        fit(fitter, stage, ROWS[2::3])
+        return [not np.array_equal(*pair) for pair in zip(before, watched, strict=True)]
+
+    assert changed(Stage("all rows", 1, 1e-2)) == [True, True, True]
+    assert changed(Stage("well voted", 1, 1e-2, min_votes=10)) == [True, False, False]
+    assert changed(Stage("all rows", 1, 1e-2)) == [True, True, True]
 
 
 def test_head_is_trained_on_features_computed_once(fitter):

@@ -222,8 +222,8 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
         train(tmp_path, fold=np.zeros(N_ROWS, int))
     with pytest.raises(ValueError, match="found 2 and 0"):
         train(tmp_path, stages=())
-    with pytest.raises(ValueError, match="fold 0 of 0-1: expected a stage with rows to train on"):
-        train(tmp_path, stages=STAGES[1:], index=make_index((4,)))
+    with pytest.raises(ValueError, match="first stage of all rows, found min_votes=10"):
+        train(tmp_path, stages=STAGES[1:])
     head = Stage("head", 1, 1e-2, layers=fitting.HEAD)
     with pytest.raises(ValueError, match=r"stage of \('logits',\) alone first, found it later"):
         train(tmp_path, stages=(*STAGES, head))
