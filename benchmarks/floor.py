@@ -1,7 +1,10 @@
 """How far models close the distance from the prior's divergence to the floor's.
 
     python -m hms_utils sample --patients 400 --seed 5 --out D
-    python -m hms_utils run --data-dir D --output-dir O -p MAX_PATIENTS=0 -p EPOCHS=20
+    run="python -m hms_utils run --data-dir D --output-dir O"
+    $run --only 02 -p MAX_PATIENTS=0 -p REDUCE=[2,2]
+    $run --only 03 -p EPOCHS=32 -p WELL_EPOCHS=5 -p VIEWS="eeg50 eeg10 kaggle600"
+    $run --only 04 -p EPOCHS=16 -p WELL_EPOCHS=3
     python benchmarks/floor.py --data-dir D --output-dir O
 
 The prior answers with the mean vote of other patients, the floor is what a perfect

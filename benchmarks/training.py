@@ -103,11 +103,13 @@ def pipeline_and_compile():
                 batch_size=BATCH,
                 augment=tuple(AUGMENTATIONS),
             )
-            # The first fold compiles; the steps are timed apart from whole folds.
-            first, (_, *epochs) = fold_seconds(fitter, 640, 4)
-            steps = float(np.median(epochs))
-            compiling = first - 4 * steps
-            whole = first + sum(fold_seconds(fitter, 640, 4)[0] for _ in range(4))
+            folds = [fold_seconds(fitter, 640, 4) for _ in range(5)]
+            whole = sum(seconds for seconds, _ in folds)
+            # The first epoch of all compiles; the mean of the others is of the same minutes
+            # as the whole, on a machine whose speed varies.
+            _, *epochs = [seconds for _, fold in folds for seconds in fold]
+            steps = float(np.mean(epochs))
+            compiling = folds[0][0] - 4 * steps
             print(
                 f"{fitter.model.name}: {640 / steps:.0f} images/s in training, the pipeline "
                 f"{rate * steps / 640:.1f} times as many (at least 10)\n"
