@@ -159,7 +159,7 @@ def load(folder, *, quiet=False):
     index : DataFrame
         The windows, row by row as in the images, and their quality:
         ``nan_share`` and ``flat_channels`` of the electrodes,
-        ``clipped_share`` of the differences, beyond ±1,024 µV, and
+        ``amplitude`` as `montage.amplitude` measures it, and
         ``spectrogram_nan_share``.
 
     Raises

@@ -8,7 +8,6 @@ from hms_utils import plots
 from hms_utils.constants import (
     CHAINS,
     CLASSES,
-    EEG_COLUMNS,
     EEG_SECONDS,
     FREQUENCIES,
     LABEL_SECONDS,
@@ -42,8 +41,9 @@ def draw(
 
     Parameters
     ----------
-    eeg : ndarray of float32, shape (10000, 20)
-        The 50 s around the label, microvolts; NaN allowed.
+    eeg : ndarray of float32, shape (10000, 20) or (10000, 17)
+        The 50 s around the label, microvolts, as `recording.Recording` reads them;
+        NaN allowed.
     rows : ndarray of float32, shape (300, 400)
         Spectrogram of the ten minutes around it, as in the competition's files; NaN allowed.
     votes : array-like of int, shape (6,), optional
@@ -84,7 +84,7 @@ def _draw_eeg(eeg, ax, heart_ax):
     shown = signal.sosfiltfilt(band, bridge_gaps(eeg.T)).T.astype(np.float32)
     shown[np.isnan(eeg)] = np.nan
     plots.montage(shown, ax)
-    heart = shown[:, EEG_COLUMNS.index("EKG")]
+    heart = shown[:, -1]  # EKG, of electrodes as of differences
     heart_ax.plot(np.arange(len(heart)) / SFREQ, heart, color="#AA0000", linewidth=0.6)
     if np.isnan(heart).all():
         heart_ax.text(0.5, 0.5, "no EKG", transform=heart_ax.transAxes, ha="center", va="center")

@@ -16,7 +16,7 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.data import cut, read_eeg, read_spectrogram
-from hms_utils.montage import bipolar
+from hms_utils.montage import differences_of
 from hms_utils.prediction import has_signal, notices
 from hms_utils.recording import N_ROWS, read_window, spectrogram
 
@@ -54,7 +54,7 @@ def of_recording(recording, at=None, *, given=None, votes=None, ensemble=None):
     else:
         rows = given[int(start // SPECTROGRAM_STEP) :][:N_ROWS]
     prediction, notes, concentration = None, [RESEARCH_NOTICE], None
-    differences = bipolar(eeg)
+    differences = differences_of(eeg)
     if ensemble and has_signal(differences):
         images = drawing.draw_window(differences, rows, **ensemble.settings["images"])
         prediction = ensemble.predict({view: image[None] for view, image in images.items()})[0]

@@ -21,6 +21,7 @@ ELECTRODES = (
     *("Pz", "Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
 )
 EEG_COLUMNS = (*ELECTRODES, "EKG")
+NEW_NAMES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}  # of the 10-10 system
 
 # The double banana: four chains from front to back, in the order of the
 # competition's spectrogram columns.
@@ -33,6 +34,8 @@ CHAINS = {
 # Each chain's counterpart on the other side of the head.
 MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
 DIFFERENCES = tuple(pair for chain in CHAINS.values() for pair in pairwise(chain))
+# Of a recording that holds differences instead of electrodes.
+BIPOLAR_COLUMNS = (*("-".join(pair) for pair in DIFFERENCES), "EKG")
 
 # Bins 3 to 102 of a 1,024-point FFT at 200 Hz; file columns name them with two
 # decimals, halves rounded up (3.125 is "LL_3.13"), without trailing zeros ("LL_4.1").

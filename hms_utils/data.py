@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from hms_utils.constants import (
     CLASSES,
     EEG_COLUMNS,
+    NEW_NAMES,
     SPECTROGRAM_COLUMNS,
     SPECTROGRAM_STEP,
     VOTE_COLUMNS,
@@ -125,7 +126,8 @@ def read_eeg(path):
     Parameters
     ----------
     path : path-like
-        A parquet file with the 20 columns of the competition, in any order.
+        A parquet file with the 20 columns of the competition, in any order and
+        case; T7, T8, P7 and P8 stand for T3, T4, T5 and T6, and the EKG may be absent.
 
     Returns
     -------
@@ -140,7 +142,7 @@ def read_eeg(path):
     ValueError
         If it is no whole parquet file, lacks a column or holds no numbers.
     """
-    return _read_columns(Path(path), EEG_COLUMNS, "channels")
+    return _read_columns(Path(path), EEG_COLUMNS, "channels", optional="EKG", aliases=NEW_NAMES)
 
 
 def read_spectrogram(path):
@@ -215,31 +217,55 @@ def _name(path):
     return f"{path.parent.name}/{path.name}"
 
 
-def _read_columns(path, columns, noun):
+def _read_columns(path, columns, noun, *, optional="", aliases=None):
+    """Read columns as float32 (n_rows, n_columns), under these names or others for them."""
     if not path.is_file():
         raise FileNotFoundError(f"{_name(path)}: expected a parquet file, found none at {path}")
     try:
         with pq.ParquetFile(path) as file:
-            found = file.schema_arrow.names
-            if missing := [name for name in columns if name not in found]:
+            found = _find_columns(path, file.schema_arrow.names, columns, aliases or {})
+            missing = [name for name in columns if name not in found]
+            if missing and missing != [optional]:
                 raise ValueError(
                     f"{_name(path)}: expected {len(columns)} {noun}, missing {missing[:5]}"
                     + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
                 )
-            if repeated := [name for name in columns if found.count(name) > 1]:
-                raise ValueError(
-                    f"{_name(path)}: expected each of {noun} once, found {repeated[:5]} again"
-                )
-            table = file.read(columns=list(columns), use_threads=False)
+            table = file.read(columns=list(found.values()), use_threads=False)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
             f"{_name(path)}: expected a whole parquet file, found a damaged one ({reason})"
         ) from None
-    values = np.empty((len(columns), table.num_rows), np.float32)
+    values = np.full((len(columns), table.num_rows), np.nan, np.float32)
     for row, name in zip(values, columns, strict=True):
-        column = table.column(name)
-        if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-            raise ValueError(f"{_name(path)}: expected numbers in {name}, found {column.type}")
-        row[:] = column.to_numpy()
+        if name in found:
+            row[:] = _numbers(path, table.column(found[name]), found[name])
     return values.T
+
+
+def _find_columns(path, there, columns, aliases):
+    """Return each column's name in the file: its own, or one that means the same."""
+    if repeated := [name for name in columns if there.count(name) > 1]:
+        raise ValueError(f"{_name(path)}: expected each column once, found {repeated[:5]} again")
+    found = {}
+    for name in columns:
+        meant = {
+            name.lower(),
+            *(new.lower() for new, old in (aliases or {}).items() if old == name),
+        }
+        same = [name] if name in there else [one for one in there if one.strip().lower() in meant]
+        if len(same) > 1:
+            raise ValueError(f"{_name(path)}: expected one column for {name}, found {same}")
+        if same:
+            found[name] = same[0]
+    return found
+
+
+def _numbers(path, column, name):
+    """Return a column as floats; of what is null NaN."""
+    kind = column.type
+    if pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise ValueError(f"{_name(path)}: expected numbers in {name}, found {kind}")
+    return column.to_numpy()

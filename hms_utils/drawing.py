@@ -19,7 +19,7 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.data import cut, read_eeg, read_spectrogram
-from hms_utils.montage import bipolar
+from hms_utils.montage import amplitude, bipolar
 from hms_utils.paths import code_version
 
 # The modules that say what is drawn.
@@ -28,7 +28,7 @@ CODE = ("cache", "drawing", "spectrograms", "montage", "data", "constants")
 VIEWS = ("eeg50", "eeg10", "kaggle600")
 # Seconds and samples of a frame's window of the first two.
 EEG_VIEWS = ((EEG_SECONDS, spectrograms.N_WINDOW), (LABEL_SECONDS, spectrograms.ZOOM_WINDOW))
-QUALITY = ("nan_share", "flat_channels", "clipped_share", "spectrogram_nan_share")
+QUALITY = ("nan_share", "flat_channels", "amplitude", "spectrogram_nan_share")
 # What stands for a spectrogram that is not there.
 ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
@@ -200,5 +200,5 @@ def _judge(eeg, differences, spectrogram, record):
     record["nan_share"] = np.isnan(electrodes).mean()
     # NaN is unequal to itself, so a channel with gaps is not flat for that.
     record["flat_channels"] = (electrodes == electrodes[0]).all(axis=0).sum()
-    record["clipped_share"] = (np.abs(differences) > spectrograms.CLIP).mean()
+    record["amplitude"] = amplitude(differences)
     record["spectrogram_nan_share"] = np.isnan(spectrogram).mean()

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS, CLASSES, DIFFERENCES, SFREQ, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.montage import bipolar
+from hms_utils.montage import differences_of
 from hms_utils.spectrograms import DB_RANGE, F_MAX
 
 # Okabe-Ito in the order of CLASSES: told apart with colour-blind eyes.
@@ -143,8 +143,8 @@ def montage(eeg, ax):
 
     Parameters
     ----------
-    eeg : ndarray of float32, shape (n_samples, 20)
-        Microvolts.
+    eeg : ndarray of float32, shape (n_samples, 20) or (n_samples, 17)
+        Microvolts, as `montage.differences_of` takes them.
     ax : matplotlib Axes
         Traces are 150 µV apart, or more if these are too large for that; what
         is still larger is cut there.
@@ -153,7 +153,7 @@ def montage(eeg, ax):
     -------
     matplotlib Figure
     """
-    signals = bipolar(eeg)
+    signals = differences_of(eeg)
     seconds = np.arange(signals.shape[1]) / SFREQ
     known = signals[np.isfinite(signals)]
     large = 1.5 * np.percentile(np.abs(known), 95) if known.size else 0

@@ -18,7 +18,7 @@ from hms_utils.constants import (
     SPECTROGRAM_COLUMNS,
     SPECTROGRAM_STEP,
 )
-from hms_utils.montage import bipolar
+from hms_utils.montage import differences_of
 from hms_utils.recording import N_ROWS, count_rows, spectrogram
 
 _BLOCK = 128  # windows that are in memory together, if they begin in so many
@@ -97,7 +97,7 @@ def _draw(recording, starts, rows, settings):
     eeg = recording.read(offset, (starts[-1] + EEG_SECONDS) * SFREQ)
     seen, drawn = np.zeros(len(starts), bool), []
     for number, start in enumerate(starts):
-        differences = bipolar(eeg[start * SFREQ - offset :][: EEG_SECONDS * SFREQ])
+        differences = differences_of(eeg[start * SFREQ - offset :][: EEG_SECONDS * SFREQ])
         seen[number] = has_signal(differences)
         if seen[number]:
             long = rows[start // SPECTROGRAM_STEP :][:N_ROWS]

@@ -1,14 +1,15 @@
 """One recording of any origin, and its label windows over time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from hms_utils.clinical import open_clinical
+from hms_utils.clinical import open_clinical, sample_parts
 from hms_utils.constants import (
+    EEG_COLUMNS,
     EEG_SECONDS,
     SFREQ,
     SPECTROGRAM_COLUMNS,
@@ -16,7 +17,8 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.data import read_eeg, read_spectrogram
-from hms_utils.spectrograms import competition_spectrogram
+from hms_utils.montage import amplitude, differences_of, judge_amplitude
+from hms_utils.spectrograms import long_spectrogram
 
 # Second t of a label window is second t + 275 of its ten minutes.
 LEAD = (SPECTROGRAM_SECONDS - EEG_SECONDS) // 2
@@ -38,11 +40,13 @@ class Recording:
     read : callable
         ``read(start, stop)`` returns these samples, float32 of shape
         (stop - start, 20): microvolts at 200 Hz in the columns of
-        `constants.EEG_COLUMNS`, NaN where there is nothing.
+        `constants.EEG_COLUMNS`, NaN where there is nothing. Of a recording that
+        holds the differences themselves, (stop - start, 17) in the columns of
+        `constants.BIPOLAR_COLUMNS`.
     start : datetime or None
         What the clock showed at its beginning, if known.
     notes : tuple of str
-        What its user should know, such as missing electrodes.
+        What its user should know, such as missing electrodes or the reference.
     """
 
     path: Path
@@ -64,7 +68,8 @@ def open_recording(path):
     ----------
     path : path-like
         ``.parquet`` in the competition's format, or ``.edf`` or ``.bdf`` at any
-        sampling rate, with the electrodes against any common reference.
+        sampling rate, with the electrodes against any common reference or the
+        differences of the double banana.
 
     Returns
     -------
@@ -75,11 +80,9 @@ def open_recording(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged or of another kind, lasts less than 50 s, has breaks,
-        holds bipolar derivations only, or lacks so many electrodes that a chain
+        If it is damaged or of another kind, lasts less than 50 s, has breaks, is
+        not in microvolts by its amplitude, or lacks so many electrodes that a chain
         keeps fewer than two of its four differences.
-    ModuleNotFoundError
-        If a clinical file is given and MNE is not installed.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -88,17 +91,40 @@ def open_recording(path):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a recording, found no such file")
     if kind == ".parquet":
-        eeg = read_eeg(path)
-        recording = Recording(path, len(eeg), lambda start, stop: eeg[start:stop])
+        recording = Recording(path, **_open_parquet(path))
     else:
         recording = Recording(path, **open_clinical(path))
     if recording.seconds < EEG_SECONDS:
         raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
-    return recording
+    parts = sample_parts(recording.read, recording.n_samples)
+    try:
+        unusual = judge_amplitude(amplitude(differences_of(parts)))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return replace(recording, notes=(*recording.notes, unusual)) if unusual else recording
+
+
+def _open_parquet(path):
+    """Return what `clinical.open_clinical` returns of a clinical file."""
+    eeg, notes = read_eeg(path), []
+    if missing := [
+        name
+        for name, gap in zip(EEG_COLUMNS, np.isnan(eeg).all(axis=0), strict=True)
+        if gap and name != "EKG"
+    ]:
+        notes.append(f"without {', '.join(missing)}, which count as gaps")
+    if np.isinf(eeg).any():
+        eeg[np.isinf(eeg)] = np.nan
+        notes.append("infinite values, taken as missing")
+    return {
+        "n_samples": len(eeg),
+        "read": lambda start, stop: eeg[start:stop],
+        "notes": tuple(notes),
+    }
 
 
 def read_window(recording, start):
-    """Read the 50 s that begin at second `start`, float32 (10000, 20).
+    """Read the 50 s that begin at second `start`, as `Recording.read`.
 
     Raises
     ------
@@ -145,7 +171,7 @@ def spectrogram(recording, start=0, n_rows=N_ROWS):
         before = min(_SETTLING // SPECTROGRAM_STEP, (first + block * hop) // hop)
         stop = first + (until - 1) * hop + window + _SETTLING * SFREQ
         eeg = recording.read(first + (block - before) * hop, min(stop, recording.n_samples))
-        rows[block:until] = competition_spectrogram(eeg)[before:][: until - block]
+        rows[block:until] = long_spectrogram(differences_of(eeg))[before:][: until - block]
     return rows
 
 

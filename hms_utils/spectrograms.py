@@ -169,7 +169,26 @@ def competition_spectrogram(eeg):
     ValueError
         If `eeg` has another shape or lasts less than 4 s.
     """
-    differences = bipolar(eeg)
+    return long_spectrogram(bipolar(eeg))
+
+
+def long_spectrogram(differences):
+    """Compute the rows of `competition_spectrogram` from the 16 differences.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (16, n_samples)
+        As `montage.bipolar` returns them.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, 400)
+
+    Raises
+    ------
+    ValueError
+        If they last less than 4 s.
+    """
     n_window, hop = _TAPER_SECONDS * SFREQ, SPECTROGRAM_STEP * SFREQ
     if differences.shape[1] < n_window:
         raise ValueError(

@@ -13,14 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from hms_utils import drawing
 from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
+from hms_utils.montage import judge_amplitude
 from hms_utils.paths import code_version
-from hms_utils.spectrograms import CLIP
 
 PRIOR = "answered with the prior"  # the end of a reason
 # Recordings that are drawn while as many are predicted; the first is slow, as all is new.
 _PARTS, _PART = (1, 16), 64
 _DRAW_SECONDS = 120  # after which a recording is given up
-_MOST_CLIPPED = 0.5  # of an EEG, beyond which it is not in microvolts, or none
 _MOST_MISSING = 0.5  # of an EEG, beyond which the answer deserves a note
 _LENGTHS = EEG_SECONDS * SFREQ, SPECTROGRAM_SECONDS // SPECTROGRAM_STEP  # rows of test files
 
@@ -142,10 +141,13 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
         name = f"test_eegs/{eeg_id}.parquet"
         if not images["eeg50"].any():
             return None, [f"{name}: expected EEG, found no signal in any electrode"]
-        if record["clipped_share"] > _MOST_CLIPPED:
-            found = f"found {record['clipped_share']:.0%} of it beyond ±{CLIP} µV"
-            return None, [f"{name}: expected EEG in microvolts, {found}"]
+        try:
+            unusual = judge_amplitude(record["amplitude"])
+        except ValueError as error:
+            return None, [f"{name}: {error}"]
         notes = [str(record["reason"])] if record["reason"] else []
+        if unusual:
+            notes.append(f"{name}: {unusual}")
         if record["nan_share"] > _MOST_MISSING:
             notes.append(f"{name}: {record['nan_share']:.0%} of the EEG is missing")
         files = drawing.source_files(data_dir, "test", eeg_id, spectrogram_id)

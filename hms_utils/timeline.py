@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hms_utils import paths
-from hms_utils.clinical import PACKAGES
 from hms_utils.constants import (
     CLASSES,
     FREQUENCIES,
@@ -54,7 +53,7 @@ def write(recording, table, rows, folder, *, synthetic):
             _write_annotations(recording, table, temporary)
         written.append(folder / f"{stem}_annotations.edf")
     except ModuleNotFoundError:
-        print(f"No annotations: they need {PACKAGES}")
+        print("No annotations: they need the package edfio: pip install edfio")
     written.append(folder / f"{stem}_course.png")
     with paths.replacing(written[-1]) as temporary:
         draw_course(recording, table, rows, synthetic=synthetic).savefig(temporary, dpi=110)

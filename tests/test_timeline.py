@@ -81,7 +81,7 @@ def test_without_edfio_the_rest_is_written(course, tmp_path, monkeypatch, capsys
     written = timeline.write(recording, table, rows, tmp_path / "new", synthetic=False)
     assert [path.suffix for path in written] == [".csv", ".png"]
     assert sorted(written) == sorted((tmp_path / "new").iterdir())
-    assert "pip install mne edfio" in capsys.readouterr().out
+    assert "they need the package edfio: pip install edfio" in capsys.readouterr().out
     assert "SYNTHETIC" not in written[0].read_text()
     assert pd.read_csv(written[0], comment="#").seconds.tolist() == table.seconds.tolist()
 
