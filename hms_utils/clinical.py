@@ -6,9 +6,10 @@ from fractions import Fraction
 import numpy as np
 from scipy import signal
 
-from hms_utils import edf
+from hms_utils import edf, edf_clock
+from hms_utils.channel_labels import is_electrode
 from hms_utils.constants import SFREQ
-from hms_utils.electrodes import find_electrodes, is_electrode
+from hms_utils.electrodes import find_electrodes
 
 _MIN_SFREQ = 50  # Hz; images go up to 20
 _GAP_SECONDS = 1  # a channel that does not move for so long is taken for a gap
@@ -36,7 +37,7 @@ def open_clinical(path):
     try:
         file = edf.read_header(path)
         found = _find(file)
-        delay = edf.read_delay(file)
+        delay = edf_clock.read_delay(file)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     taken = {name: file.signals[place] for name, place in found.places.items()}
@@ -56,7 +57,7 @@ def open_clinical(path):
             eeg[:, column] = sign * _read(file, one, *ratio, start, stop)
         return eeg
 
-    clock, notes = edf.read_clock(file), list(found.notes)
+    clock, notes = edf_clock.read_clock(file), list(found.notes)
     dead = np.isnan(sample_parts(read, n_samples)).all(axis=0)
     silent = [name for name in taken if name != "EKG" and dead[found.columns.index(name)]]
     if silent and not dead[:-1].all():

@@ -6,33 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise, permutations
 from typing import NamedTuple
 
+from hms_utils.channel_labels import NAMES, doubt, read_label
 from hms_utils.constants import (
     BIPOLAR_COLUMNS,
     CHAINS,
     DIFFERENCES,
     EEG_COLUMNS,
     ELECTRODES,
-    NEW_NAMES,
 )
 
-_NAMES = {name.upper(): name for name in ELECTRODES}
-_NAMES |= {new: old for new, old in NEW_NAMES.items()}
-_ONE = "|".join(_NAMES)
-_LABEL = re.compile(
-    r"((?P<kind>EEG|SEEG|POL|BIP|[EP](?=[^A-Z0-9]))[\s_.:-]*)?"
-    rf"(?P<name>{_ONE}|[A-Z]{{1,3}}\d{{1,2}})"
-    rf"((?P<second>{_ONE})|(?P<between>[\s_.:/>-]+)(?P<behind>.*))?"
-)
-# From the surest to the least: where an amplifier calls its scalp electrodes EEG, POL is
-# what else was plugged in.
-_KINDS = {"EEG": 0, "BIP": 0, None: 1, "E": 1, "P": 2, "POL": 2, "SEEG": 3}
-_AGAIN = re.compile(r"[\s_.-]+\d+$|[\s.]+$")  # behind a label that stands twice
-# Behind a dash every word is a reference but a few; behind a space only these are.
-_REFERENCE = re.compile(r"(V?REF|LE|C?AR|AV[EG]?|AVERAGE|GND|X|([AMG][12]\W*)+|(N|[AFCPO]+)Z)?\d*")
-_SOMETHING_ELSE = re.compile(r"IMP(EDANCE)?|Z|E[MO]G|DC|TRIG(GER)?|ENV(ELOPE)?|POWER|QUALITY")
-# The last numbers on a scalp; those of a depth electrode's contacts go on.
-_LAST = {"FP": 2, "F": 10, "C": 6, "T": 10, "P": 10, "O": 2}
-_NO_CONTACT = {"Fp1", "Fp2", "Fz", "Cz", "Pz"}  # names that only scalp electrodes have
 _LEAST = 2  # differences that a chain needs
 _UNNAMED = "without a name of the reference"
 _SIDES = {"left": ("LL", "LP"), "right": ("RL", "RP")}
@@ -63,13 +45,6 @@ class Selection(NamedTuple):
     notes: tuple
 
 
-class _Label(NamedTuple):
-    kind: int
-    name: str  # in capitals
-    against: str  # one of the 19, or a reference in capitals, or ""
-    shown: str  # the reference as it is written
-
-
 @dataclass(frozen=True, eq=False)
 class _Choice:
     """Signals that could be read together."""
@@ -82,12 +57,6 @@ class _Choice:
     columns: tuple = EEG_COLUMNS
     flipped: frozenset = frozenset()
     zero: str | None = None
-
-
-def is_electrode(label):
-    """Return whether a label names one of the 19 electrodes, alone or against something."""
-    found = _read(label)
-    return bool(found) and found.name in _NAMES
 
 
 def find_electrodes(labels, rates=None):
@@ -116,8 +85,8 @@ def find_electrodes(labels, rates=None):
         so few share a reference that a chain keeps fewer than two of its four differences.
     """
     rates = rates or [0] * len(labels)
-    read = {place: found for place, label in enumerate(labels) if (found := _read(label))}
-    read_electrodes = {place: label for place, label in read.items() if label.name in _NAMES}
+    read = {place: found for place, label in enumerate(labels) if (found := read_label(label))}
+    read_electrodes = {place: label for place, label in read.items() if label.name in NAMES}
     if not read_electrodes:
         raise ValueError(
             f"expected electrodes such as Fp1, found {len(labels)} channels: "
@@ -146,28 +115,6 @@ def find_electrodes(labels, rates=None):
     return Selection(best.columns, places, best.flipped, best.zero, notes)
 
 
-def _read(label):
-    """Return what a label says, or None if it is of no electrode."""
-    text = re.sub(r"[()\[\]]", "", label).strip()
-    match = _LABEL.fullmatch(text.upper())
-    if not match:
-        return None
-    behind = (match["second"] or match["behind"] or "").strip()
-    while behind != (behind := _AGAIN.sub("", behind)):
-        pass
-    if behind.isdigit():
-        behind = ""
-    if behind not in _NAMES:
-        only_space = (match["between"] or "").isspace()
-        if _SOMETHING_ELSE.fullmatch(behind):
-            return None
-        if only_space and not _REFERENCE.fullmatch(behind):
-            return None
-    shown = text[match.start("behind") :][: len(behind)] if match["behind"] else behind
-    against = _NAMES.get(behind, re.sub(r"\s", "", behind))
-    return _Label(_KINDS[match["kind"]], match["name"], against, shown)
-
-
 def _grouped(read):
     """Return lists of the places that have the same kind and reference."""
     groups = {}
@@ -180,7 +127,7 @@ def _against_one(group, read):
     """Return the electrodes at these places, which have one reference."""
     label, places = read[group[0]], {}
     for place in group:
-        places.setdefault(_NAMES[read[place].name], []).append(place)
+        places.setdefault(NAMES[read[place].name], []).append(place)
     zero = label.against if label.against in ELECTRODES else None
     beside = [other for other in read.values() if (other[0], other[2]) == (label[0], label[2])]
     return _Choice(
@@ -188,38 +135,13 @@ def _against_one(group, read):
         places,
         {chain: _count(chain, {*places, zero}) for chain in CHAINS},
         label.shown and f"against {label.shown}",
-        _doubt({read[place].name for place in group}, [other.name for other in beside]),
+        doubt({read[place].name for place in group}, [other.name for other in beside]),
         zero=zero,
     )
 
 
 def _count(chain, electrodes):
     return sum({*pair} <= electrodes for pair in pairwise(CHAINS[chain]))
-
-
-def _doubt(names, beside):
-    """Return why electrodes may be contacts of depth electrodes, or "".
-
-    Parameters
-    ----------
-    names : set of str
-        Of the electrodes.
-    beside : list of str
-        All names with the same kind and reference.
-    """
-    series = {}
-    for name in beside:
-        if match := re.fullmatch(r"([A-Z]+)(\d+)", name):
-            series.setdefault(match[1], []).append(match[2])
-    for letters, numbers in series.items():
-        last = max(numbers, key=int)
-        alike = sorted(name for name in names if re.fullmatch(rf"{letters}\d", name))
-        # C03 is not confused with C3.
-        counts_on = int(last) > _LAST.get(letters, 99) and not any(n[0] == "0" for n in numbers)
-        if alike and counts_on:
-            return f"{', '.join(alike)} beside {letters}{last}"
-    certain = {_NAMES[name] for name in names} & _NO_CONTACT
-    return "" if certain else f"none of {', '.join(sorted(_NO_CONTACT))}"
 
 
 def _two_sides(common):
@@ -254,7 +176,7 @@ def _themselves(read):
     for number, (front, back) in enumerate(DIFFERENCES):
         column = BIPOLAR_COLUMNS[number]
         for pair in ((front, back), (back, front)):
-            found = [n for n, label in read.items() if (_NAMES[label.name], label.against) == pair]
+            found = [n for n, label in read.items() if (NAMES[label.name], label.against) == pair]
             if found and column not in places:
                 places[column] = found
                 flipped |= {column} - {"-".join(pair)}

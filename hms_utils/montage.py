@@ -156,7 +156,8 @@ def judge_amplitude(value):
         If it is none of an EEG in microvolts.
     """
     (low, high), (least, most) = USUAL, POSSIBLE
-    found = f"{low:g} to {high:g} µV as usual from 1 to {F_HIGH} Hz, found {value:.3g} µV"
+    rounded = float(f"{value:.3g}")
+    found = f"{low:g} to {high:g} µV as usual from 1 to {F_HIGH} Hz, found {rounded:,g} µV"
     if value < least or value > most:
         raise ValueError(f"expected EEG in microvolts, {found}: its unit or scale is another")
     if value < low or value > high:

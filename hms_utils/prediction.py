@@ -25,6 +25,7 @@ _BLOCK = 128  # windows that are in memory together, if they begin in so many
 _BLOCK_SECONDS = 1200
 _FLAT = 1.0  # µV between lowest and highest; a difference that stays within has no signal
 _MIN_DIFFERENCES = 8  # of 16, with a signal
+_COURSE = 2000  # rows of a spectrogram that are kept of a recording, for its picture
 
 
 def predict(recording, ensemble, *, step=LABEL_SECONDS, given=None):
@@ -46,7 +47,8 @@ def predict(recording, ensemble, *, step=LABEL_SECONDS, given=None):
         knows it, and `constants.PREDICTION_COLUMNS`, NaN where fewer than 8 of the
         16 differences have a signal in the central 10 s.
     rows : ndarray of float32, shape (n_rows, 400)
-        The spectrogram that was looked at, as `recording.spectrogram` returns it.
+        The spectrogram that was looked at, as `recording.spectrogram` returns it; of
+        more than 2,000 rows the means of as many neighbours as it takes.
 
     Raises
     ------
@@ -57,10 +59,8 @@ def predict(recording, ensemble, *, step=LABEL_SECONDS, given=None):
         raise ValueError(f"expected an even step of 2 s or more, found {step}")
     starts = np.arange(0, int(recording.seconds - EEG_SECONDS) + 1, step)
     answers = np.full((len(starts), len(CLASSES)), np.nan)
-    rows = given
-    if given is None:
-        rows = np.full((count_rows(recording), len(SPECTROGRAM_COLUMNS)), np.nan, np.float32)
-    done = 0
+    course, done = _Course(count_rows(recording)), 0
+    rows = np.empty((0, len(SPECTROGRAM_COLUMNS)), np.float32)
     name, n_windows, single = recording.path.name, len(starts), len(starts) == 1
     with tqdm(
         None, name, n_windows, unit=" windows", file=sys.stdout, mininterval=2, disable=single
@@ -68,10 +68,13 @@ def predict(recording, ensemble, *, step=LABEL_SECONDS, given=None):
         size = min(_BLOCK, max(1, _BLOCK_SECONDS // step))
         for first in range(0, len(starts), size):
             part = starts[first : first + size]
+            begin, until = part[[0, -1]] // SPECTROGRAM_STEP + (0, N_ROWS)
             if given is None:
-                until = part[-1] // SPECTROGRAM_STEP + N_ROWS
-                rows[done:until] = spectrogram(recording, done * SPECTROGRAM_STEP, until - done)
-                done = until
+                new = spectrogram(recording, done * SPECTROGRAM_STEP, until - done)
+            else:
+                new = given[done:until]
+            course.add(done, new)
+            rows, done = np.concatenate([rows, new])[begin - until :], until
             seen, images = _draw(recording, part, rows, ensemble.settings["images"])
             if seen.any():
                 answers[first : first + len(part)][seen] = ensemble.predict(images)
@@ -86,7 +89,25 @@ def predict(recording, ensemble, *, step=LABEL_SECONDS, given=None):
     if recording.start:
         clock = pd.Timestamp(recording.start) + pd.to_timedelta(table.seconds, unit="s")
         table.insert(1, "clock", clock.dt.floor("s"))
-    return table, rows
+    return table, course.means()
+
+
+class _Course:
+    """Means of neighbouring rows, so that what is kept does not grow with a recording."""
+
+    def __init__(self, n_rows):
+        self.stride = -(-n_rows // _COURSE)
+        shape = -(-n_rows // self.stride), len(SPECTROGRAM_COLUMNS)
+        self.sums, self.counts = np.zeros(shape), np.zeros(shape, np.int32)
+
+    def add(self, first, rows):
+        places = np.arange(first, first + len(rows)) // self.stride
+        np.add.at(self.sums, places, np.nan_to_num(rows))
+        np.add.at(self.counts, places, np.isfinite(rows))
+
+    def means(self):
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as meant
+            return (self.sums / self.counts).astype(np.float32)
 
 
 # Threads that share such small matrices mostly wait for each other.
@@ -100,7 +121,7 @@ def _draw(recording, starts, rows, settings):
         differences = differences_of(eeg[start * SFREQ - offset :][: EEG_SECONDS * SFREQ])
         seen[number] = has_signal(differences)
         if seen[number]:
-            long = rows[start // SPECTROGRAM_STEP :][:N_ROWS]
+            long = rows[(start - starts[0]) // SPECTROGRAM_STEP :][:N_ROWS]
             drawn.append(drawing.draw_window(differences, long, **settings))
     return seen, {view: np.array([images[view] for images in drawn]) for view in drawing.VIEWS}
 

@@ -16,7 +16,7 @@ from hms_utils.constants import (
 )
 from hms_utils.plots import COLOURS
 from hms_utils.prediction import notices
-from hms_utils.recording import LEAD
+from hms_utils.recording import LEAD, count_rows
 from hms_utils.spectrograms import DB_RANGE
 
 _UNKNOWN = "#E0E0E0"  # colour of what no window or row covers
@@ -138,9 +138,11 @@ def draw_course(recording, table, rows, *, synthetic):
     axes[0].fill_between([], [], color=_UNKNOWN, label="no answer")
     axes[0].set(ylim=(0, 1), ylabel="probability", facecolor=_UNKNOWN)
     axes[0].legend(ncols=7, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
-    # By chain, frequency and time; row k lasts from second 2k - 275 to the next.
+    # By chain, frequency and time; row k lasts from second 2k - 275 to the next, or a
+    # mean of several as much longer.
+    seconds = SPECTROGRAM_STEP * -(-count_rows(recording) // len(rows))
     decibel = 10 * np.log10(np.maximum(rows, 1e-10)).T.reshape(4, len(FREQUENCIES), -1)
-    extent = (-LEAD, SPECTROGRAM_STEP * len(rows) - LEAD, FREQUENCIES[0], FREQUENCIES[-1])
+    extent = (-LEAD, seconds * len(rows) - LEAD, FREQUENCIES[0], FREQUENCIES[-1])
     for ax, side, chains in ((axes[1], "left", (0, 2)), (axes[2], "right", (1, 3))):
         picture = ax.imshow(
             decibel[list(chains)].mean(axis=0),

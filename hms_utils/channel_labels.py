@@ -1,0 +1,88 @@
+"""What the label of a clinical signal says: an electrode and what it is measured against."""
+
+import re
+from typing import NamedTuple
+
+from hms_utils.constants import ELECTRODES, NEW_NAMES
+
+# What a label has in capitals, and the electrode that it means.
+NAMES = {name.upper(): name for name in ELECTRODES}
+NAMES |= {new: old for new, old in NEW_NAMES.items()}
+_ONE = "|".join(NAMES)
+_LABEL = re.compile(
+    r"((?P<kind>EEG|SEEG|POL|BIP|[EP](?=[^A-Z0-9]))[\s_.:-]*)?"
+    rf"(?P<name>{_ONE}|[A-Z]{{1,3}}\d{{1,2}})"
+    rf"((?P<second>{_ONE})|(?P<between>[\s_.:/>-]+)(?P<behind>.*))?"
+)
+# From the surest to the least: where an amplifier calls its scalp electrodes EEG, POL is
+# what else was plugged in.
+_KINDS = {"EEG": 0, "BIP": 0, None: 1, "E": 1, "P": 2, "POL": 2, "SEEG": 3}
+_AGAIN = re.compile(r"[\s_.-]+\d+$|[\s.]+$")  # behind a label that stands twice
+# Behind a dash every word is a reference but a few; behind a space only these are.
+_REFERENCE = re.compile(r"(V?REF|LE|C?AR|AV[EG]?|AVERAGE|GND|X|([AMG][12]\W*)+|(N|[AFCPO]+)Z)?\d*")
+_SOMETHING_ELSE = re.compile(r"IMP(EDANCE)?|Z|E[MO]G|DC|TRIG(GER)?|ENV(ELOPE)?|POWER|QUALITY")
+# The last numbers on a scalp; those of a depth electrode's contacts go on.
+_LAST = {"FP": 2, "F": 10, "C": 6, "T": 10, "P": 10, "O": 2}
+_NO_CONTACT = {"Fp1", "Fp2", "Fz", "Cz", "Pz"}  # names that only scalp electrodes have
+
+
+class Label(NamedTuple):
+    """What a label says."""
+
+    kind: int  # 0 for what is surely an electrode on the scalp
+    name: str  # in capitals
+    against: str  # one of the 19, or a reference in capitals, or ""
+    shown: str  # the reference as it is written
+
+
+def read_label(label):
+    """Return what a label says, or None if it is of no electrode."""
+    text = re.sub(r"[()\[\]]", "", label).strip()
+    match = _LABEL.fullmatch(text.upper())
+    if not match:
+        return None
+    behind = (match["second"] or match["behind"] or "").strip()
+    while behind != (behind := _AGAIN.sub("", behind)):
+        pass
+    if behind.isdigit():
+        behind = ""
+    if behind not in NAMES:
+        only_space = (match["between"] or "").isspace()
+        if _SOMETHING_ELSE.fullmatch(behind):
+            return None
+        if only_space and not _REFERENCE.fullmatch(behind):
+            return None
+    shown = text[match.start("behind") :][: len(behind)] if match["behind"] else behind
+    against = NAMES.get(behind, re.sub(r"\s", "", behind))
+    return Label(_KINDS[match["kind"]], match["name"], against, shown)
+
+
+def is_electrode(label):
+    """Return whether a label names one of the 19 electrodes, alone or against something."""
+    found = read_label(label)
+    return bool(found) and found.name in NAMES
+
+
+def doubt(names, beside):
+    """Return why electrodes may be contacts of depth electrodes, or "".
+
+    Parameters
+    ----------
+    names : set of str
+        Of the electrodes.
+    beside : list of str
+        All names with the same kind and reference.
+    """
+    series = {}
+    for name in beside:
+        if match := re.fullmatch(r"([A-Z]+)(\d+)", name):
+            series.setdefault(match[1], []).append(match[2])
+    for letters, numbers in series.items():
+        last = max(numbers, key=int)
+        alike = sorted(name for name in names if re.fullmatch(rf"{letters}\d", name))
+        # C03 is not confused with C3.
+        counts_on = int(last) > _LAST.get(letters, 99) and not any(n[0] == "0" for n in numbers)
+        if alike and counts_on:
+            return f"{', '.join(alike)} beside {letters}{last}"
+    certain = {NAMES[name] for name in names} & _NO_CONTACT
+    return "" if certain else f"none of {', '.join(sorted(_NO_CONTACT))}"
