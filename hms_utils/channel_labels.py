@@ -84,5 +84,9 @@ def doubt(names, beside):
         counts_on = int(last) > _LAST.get(letters, 99) and not any(n[0] == "0" for n in numbers)
         if alike and counts_on:
             return f"{', '.join(alike)} beside {letters}{last}"
+        twice = [name for name in alike if beside.count(name) > 1]
+        others = sorted({letters + n for n in numbers} - NAMES.keys())
+        if twice and others:
+            return f"{', '.join(twice)} twice, beside {', '.join(others)}"
     certain = {NAMES[name] for name in names} & _NO_CONTACT
     return "" if certain else f"none of {', '.join(sorted(_NO_CONTACT))}"

@@ -247,13 +247,13 @@ def _find_columns(path, there, columns, aliases):
     """Return each column's name in the file: its own, or one that means the same."""
     if repeated := [name for name in columns if there.count(name) > 1]:
         raise ValueError(f"{_name(path)}: expected each column once, found {repeated[:5]} again")
-    found = {}
+    found, exact = {}, {*there}
     for name in columns:
-        meant = {
-            name.lower(),
-            *(new.lower() for new, old in (aliases or {}).items() if old == name),
-        }
-        same = [name] if name in there else [one for one in there if one.strip().lower() in meant]
+        if name in exact:
+            found[name] = name
+            continue
+        meant = {name.lower()} | {new.lower() for new, old in aliases.items() if old == name}
+        same = [one for one in there if one.strip().lower() in meant]
         if len(same) > 1:
             raise ValueError(f"{_name(path)}: expected one column for {name}, found {same}")
         if same:

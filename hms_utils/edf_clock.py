@@ -8,7 +8,7 @@ import numpy as np
 
 from hms_utils import edf
 
-_STAMP = re.compile(rb"([+-]\d+(?:[.,]\d*)?)(?:\x15[\d.,]*)?\x14")
+_STAMP = re.compile(rb"([+-]\d+(?:[.,]\d*)?)(?:\x15[\d.,]*)?\x14\x14")
 _STAMP_BYTES = 64
 _ROUNDING = 0.01, 1e-3  # s, and of a record, that stamps may be beside
 _DRIFT = 1.0, 1e-4  # s, and of the time, as the length of a record is rounded too

@@ -7,6 +7,7 @@ from hms_utils import cache, cards, data, prediction, uncertainty
 from hms_utils.card_plots import draw
 from hms_utils.constants import CLASSES, EEG_COLUMNS, RESEARCH_NOTICE
 from hms_utils.ensemble import Ensemble
+from hms_utils.montage import bipolar
 from hms_utils.recording import Recording, open_recording
 
 
@@ -41,6 +42,15 @@ def test_the_eeg_is_a_double_banana_with_its_ekg(window):
     assert [label.get_text() for label in heart.get_yticklabels()] == ["EKG"]
     assert figure.get_suptitle() == "a recording"
     assert figure.get_supxlabel() == "a note"
+
+
+def test_a_recording_of_differences_is_drawn_alike(window):
+    eeg = np.nan_to_num(window[0])
+    derived = np.column_stack([bipolar(eeg).T, eeg[:, -1]])
+    figures = [draw(part, window[1]).subfigs[0].axes for part in (eeg, derived)]
+    for ax, other in zip(*figures, strict=True):
+        for line, same in zip(ax.lines, other.lines, strict=True):
+            np.testing.assert_allclose(line.get_ydata(), same.get_ydata(), atol=0.02)
 
 
 def test_negative_is_up(window):

@@ -1,5 +1,9 @@
+import decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hms_utils import data
@@ -99,6 +103,51 @@ def test_damaged_eegs_are_refused_by_name(tmp_path):
     write_eeg(path, Cz="text")
     with pytest.raises(ValueError, match="numbers in Cz"):
         data.read_eeg(path)
+
+
+def test_eegs_of_other_programs_are_read(tmp_path):
+    path = tmp_path / "1.parquet"
+    frame = write_eeg(path)
+    other = {"Fp1": "FP1", "Fz": "fz", "T3": "T7", "T4": "t8", "T5": "P7", "T6": "P8", "EKG": "ekg"}
+    frame.rename(columns=other).to_parquet(path)
+    np.testing.assert_array_equal(data.read_eeg(path), frame)
+    # Exact names come before others.
+    frame.assign(T7=0.0).to_parquet(path)
+    np.testing.assert_array_equal(data.read_eeg(path), frame)
+    frame.drop(columns="EKG").to_parquet(path)
+    read = data.read_eeg(path)
+    np.testing.assert_array_equal(read[:, :19], frame.to_numpy()[:, :19])
+    assert np.isnan(read[:, 19]).all()
+    frame.rename(columns={"T3": "T7"}).assign(t3=0.0).to_parquet(path)
+    with pytest.raises(ValueError, match=r"expected one column for T3, found \['T7', 't3'\]"):
+        data.read_eeg(path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.decimal128(12, 4),
+        pa.decimal256(40, 2),
+        pa.float16(),
+        pa.float64(),
+        pa.int16(),
+        pa.int64(),
+    ],
+)
+def test_numbers_of_any_kind_are_read(tmp_path, kind):
+    values = [decimal.Decimal(n) for n in range(-50, 50)]
+    column = pa.array(np.arange(-50, 50).astype(np.float16) if kind == pa.float16() else values)
+    table = pa.table({name: column.cast(kind) for name in EEG_COLUMNS})
+    pq.write_table(table, tmp_path / "1.parquet")
+    expected = np.arange(-50, 50, dtype=np.float32)[:, None].repeat(20, axis=1)
+    np.testing.assert_array_equal(data.read_eeg(tmp_path / "1.parquet"), expected)
+    null = table.set_column(3, "P3", pa.nulls(100))
+    gaps = null.set_column(4, "F7", pa.concat_arrays([pa.nulls(1, kind), column.cast(kind)[1:]]))
+    pq.write_table(gaps, tmp_path / "1.parquet")
+    read = data.read_eeg(tmp_path / "1.parquet")
+    assert np.isnan(read[:, 3]).all()
+    assert np.isnan(read).sum() == 101
+    np.testing.assert_array_equal(read[1:, 4:], expected[1:, 4:])
 
 
 def test_read_spectrogram(tmp_path):

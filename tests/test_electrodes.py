@@ -119,6 +119,7 @@ def test_scalp_comes_before_depth():
             "found C3, C4 beside C8: from contacts",
         ),
         ([f"EEG {a}{n}-Ref" for a in "CFOPT" for n in range(1, 13)], "C3, C4 beside C12"),
+        ([f"C{n}" for n in range(1, 7)] + [*ELECTRODES], "C3, C4 twice, beside C1, C2, C5, C6"),
         ([f"F{n}" for n in range(1, 16)] + [*ELECTRODES], "F3, F4, F7, F8 beside F15"),
         ([e for e in ELECTRODES if e[-1] != "z" and e[:2] != "Fp"], "found none of Cz, Fp1, Fp2"),
     ],

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -78,6 +79,28 @@ def link(data_dir, folder):
         shutil.copytree(data_dir / name, folder / name, copy_function=os.link)
     shutil.copy(data_dir / "test.csv", folder)
     return inference.read_test(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "images", "reason"),
+    [
+        (lambda eeg: eeg + 5_000 * (eeg.columns == "F7"), True, ""),
+        (lambda eeg: eeg * 10, True, "2 to 70 µV as usual from 1 to 20 Hz, found "),
+        (lambda eeg: eeg / 1000, False, "expected EEG in microvolts, .*found 0\\.0"),
+        (lambda eeg: eeg * 1000, False, "expected EEG in microvolts, .*found [0-9]+,[0-9]+ µV"),
+        (lambda eeg: eeg.drop(columns="EKG").rename(columns={"T3": "t7"}), True, ""),
+    ],
+)
+def test_the_amplitude_is_judged_as_elsewhere(sample_dir, tmp_path, change, images, reason):
+    row = inference.read_test(sample_dir).iloc[0]
+    shutil.copytree(sample_dir / "test_spectrograms", tmp_path / "test_spectrograms")
+    (tmp_path / "test_eegs").mkdir()
+    name = Path("test_eegs") / f"{row.eeg_id}.parquet"
+    change(pd.read_parquet(sample_dir / name)).to_parquet(tmp_path / name)
+    ids = int(row.eeg_id), int(row.spectrogram_id)
+    drawn, found, _ = streaming.draw(tmp_path, *ids, SETTINGS)
+    assert (drawn is not None) == images
+    assert re.search(reason, found) if reason else found == ""
 
 
 def test_each_kind_of_damage_is_answered_listed_and_explained(sample_dir, tmp_path):

@@ -5,11 +5,9 @@ import pandas as pd
 import pytest
 
 from hms_utils import data, drawing, prediction, streaming, timeline
-from hms_utils.constants import (
-    EEG_COLUMNS,
-    PREDICTION_COLUMNS,
-)
+from hms_utils.constants import BIPOLAR_COLUMNS, EEG_COLUMNS, PREDICTION_COLUMNS
 from hms_utils.ensemble import Ensemble
+from hms_utils.montage import bipolar
 from hms_utils.recording import Recording, count_rows, open_recording, read_given
 
 
@@ -76,6 +74,37 @@ def test_blocks_and_steps_change_nothing(named, monkeypatch, capsys):
     coarse, _ = prediction.predict(recording, BRIGHTNESS, step=50)
     expected = table[::5].reset_index(drop=True)
     pd.testing.assert_frame_equal(coarse, expected, atol=0.01)
+
+
+def test_bipolar_derivations_have_the_answers_of_their_electrodes(eeg, write_edf, tmp_path):
+    eeg = eeg[: 70 * 200]
+    themselves = np.column_stack([bipolar(eeg).T, eeg[:, -1]])
+    answers = []
+    for columns, names in ((eeg, EEG_COLUMNS), (themselves, BIPOLAR_COLUMNS)):
+        opened = open_recording(write_edf(tmp_path / "a.edf", columns, names=names))
+        table, rows = prediction.predict(opened, BRIGHTNESS)
+        answers.append((table[list(PREDICTION_COLUMNS)], rows))
+    assert opened.notes == ("bipolar derivations, taken as they are",)
+    assert answers[0][0].notna().all(axis=None)
+    np.testing.assert_allclose(answers[1][0], answers[0][0], atol=0.01)
+    np.testing.assert_allclose(answers[1][1], answers[0][1], rtol=0.05, atol=0.2)
+
+
+def test_what_is_kept_does_not_grow_with_a_recording(named, monkeypatch):
+    recording = named(400)
+    table, rows = prediction.predict(recording, BRIGHTNESS)
+    monkeypatch.setattr(prediction, "_COURSE", 120)
+    again, means = prediction.predict(recording, BRIGHTNESS)
+    pd.testing.assert_frame_equal(again, table)
+    assert len(rows) == 475
+    assert len(means) == 119
+    np.testing.assert_allclose(means[60], np.nanmean(rows[240:244], axis=0), rtol=1e-5)
+    ends = [
+        timeline.draw_course(recording, table, part, synthetic=False).axes[1].images[0].get_extent()
+        for part in (rows, means)
+    ]
+    np.testing.assert_allclose(*ends, atol=8)
+    assert means.shape[0] * 8 - 275 >= 400  # s
 
 
 @pytest.mark.parametrize("step", [0, -2, 5])

@@ -23,6 +23,36 @@ def test_a_parquet_file_is_read_as_it_is(sample_dir):
     assert recording.describe(opened) == "50 s"
 
 
+@pytest.fixture
+def write_parquet(sample_dir, tmp_path):
+    frame = pd.read_parquet(sorted((sample_dir / "test_eegs").iterdir())[0])
+
+    def write(change):
+        change(frame).to_parquet(tmp_path / "a.parquet")
+        return tmp_path / "a.parquet"
+
+    return write
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e6])
+def test_a_parquet_file_in_another_unit_is_refused(write_parquet, scale):
+    path = write_parquet(lambda frame: frame * scale)
+    with pytest.raises(ValueError, match=r"a\.parquet: expected EEG in microvolts, .* found "):
+        open_recording(path)
+
+
+def test_what_is_odd_in_a_parquet_file_is_noted(write_parquet):
+    opened = open_recording(write_parquet(lambda frame: frame * 10))
+    assert [note[:30] for note in opened.notes] == ["expected 2 to 70 µV as usual f"]
+    opened = open_recording(write_parquet(lambda frame: frame.assign(Fp1=frame.Fp1 + 5_000)))
+    assert opened.notes == ()
+    opened = open_recording(write_parquet(lambda frame: frame.assign(T3=None, Cz=np.nan)))
+    assert opened.notes == ("without T3, Cz, which count as gaps",)
+    opened = open_recording(write_parquet(lambda frame: frame.replace(frame.Fp1[7], np.inf)))
+    assert opened.notes == ("infinite values, taken as missing",)
+    assert np.isnan(opened.read(7, 8)[0, 0])
+
+
 @pytest.mark.parametrize("name", ["none.parquet", "none.edf"])
 def test_a_missing_file_is_named(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=rf"{name}: expected a recording, found no such"):
