@@ -21,8 +21,9 @@ _AGAIN = re.compile(r"[\s_.-]+\d+$|[\s.]+$")  # behind a label that stands twice
 # Behind a dash every word is a reference but a few; behind a space only these are.
 _REFERENCE = re.compile(r"(V?REF|LE|C?AR|AV[EG]?|AVERAGE|GND|X|([AMG][12]\W*)+|(N|[AFCPO]+)Z)?\d*")
 _SOMETHING_ELSE = re.compile(r"IMP(EDANCE)?|Z|E[MO]G|DC|TRIG(GER)?|ENV(ELOPE)?|POWER|QUALITY")
-# The last numbers on a scalp; those of a depth electrode's contacts go on.
-_LAST = {"FP": 2, "F": 10, "C": 6, "T": 10, "P": 10, "O": 2}
+# Numbers that a scalp has; a depth electrode's contacts have all, and go on.
+_ON_SCALP = {"F": range(1, 11), "C": range(1, 7), "T": range(1, 11), "P": range(1, 11)}
+_ON_SCALP |= {"FP": (1, 2, 9, 10), "O": (1, 2, 9, 10)}
 _NO_CONTACT = {"Fp1", "Fp2", "Fz", "Cz", "Pz"}  # names that only scalp electrodes have
 
 
@@ -78,12 +79,13 @@ def doubt(names, beside):
         if match := re.fullmatch(r"([A-Z]+)(\d+)", name):
             series.setdefault(match[1], []).append(match[2])
     for letters, numbers in series.items():
-        last = max(numbers, key=int)
         alike = sorted(name for name in names if re.fullmatch(rf"{letters}\d", name))
+        further = [
+            int(number) for number in numbers if int(number) not in _ON_SCALP.get(letters, ())
+        ]
         # C03 is not confused with C3.
-        counts_on = int(last) > _LAST.get(letters, 99) and not any(n[0] == "0" for n in numbers)
-        if alike and counts_on:
-            return f"{', '.join(alike)} beside {letters}{last}"
+        if alike and further and not any(number[0] == "0" for number in numbers):
+            return f"{', '.join(alike)} beside {letters}{max(further)}"
         twice = [name for name in alike if beside.count(name) > 1]
         others = sorted({letters + n for n in numbers} - NAMES.keys())
         if twice and others:

@@ -84,8 +84,9 @@ def read_delay(file):
 
 def _read_stamps(file):
     """Return each record's seconds since the start, NaN where it does not say."""
+    label = f"{file.kind} annotations".lower()
     signal = next(
-        (one for one in file.signals if one.label == f"{file.kind} Annotations" and one.n_samples),
+        (one for one in file.signals if one.label.lower() == label and one.n_samples),
         None,
     )
     if signal is None:

@@ -151,7 +151,13 @@ def _two_sides(common):
         for side, chains in _SIDES.items()
     }
     choices = []
-    for left, right in permutations([one for one in common if not one.zero], 2):
+    halves = [
+        one
+        for one in common
+        if not one.zero
+        and any(min(one.kept[c] for c in chains) >= _LEAST for chains in _SIDES.values())
+    ]
+    for left, right in permutations(halves, 2):
         if left.kind == right.kind:
             midline = {*ELECTRODES} - ends["left"] - ends["right"]
             places = {

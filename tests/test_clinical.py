@@ -88,6 +88,74 @@ def test_channels_of_several_rates(eeg, tmp_path):
     np.testing.assert_allclose(read[:, 19], expected, atol=1)
 
 
+def write_signals(path, columns, labels, units, rates):
+    """Write microvolts in other units."""
+    import edfio
+
+    scales = {"uV": 1, "": 1, "mV": 1e-3, "V": 1e-6, "kOhm": 1}
+    signals = [
+        edfio.EdfSignal(
+            column.astype(float) * scales[unit], rate, label=name, physical_dimension=unit
+        )
+        for column, name, unit, rate in zip(columns, labels, units, rates, strict=True)
+    ]
+    edfio.Edf(signals).write(path)
+    return path
+
+
+@pytest.mark.parametrize("unit", ["", "uV", "mV"])
+@pytest.mark.parametrize("other", ["", "mV", "V"])
+def test_signals_of_one_label_have_their_own_units(eeg, tmp_path, unit, other):
+    columns = [*eeg.T[:19], eeg[:, 19], eeg[:, 5]]
+    labels = [*ELECTRODES, "Fp1", "T3"]
+    units = [*[unit] * 19, other, other]
+    path = write_signals(tmp_path / "a.edf", columns, labels, units, [200] * 21)
+    recording = open_recording(path)
+    np.testing.assert_allclose(recording.read(0, 12_000)[:, :19], eeg[:, :19], atol=0.05)
+    assert recording.notes == (
+        "Fp1 stands 2 times, signal 1 is taken",
+        "T3 stands 2 times, signal 6 is taken",
+    )
+
+
+def test_an_impedance_is_not_the_electrode(eeg, tmp_path):
+    impedances = np.arange(60.0)
+    fast = np.repeat(impedances, 200)
+    columns = [*[impedances] * 19, fast, *eeg.T[:19]]
+    path = write_signals(
+        *(tmp_path / "a.edf", columns, [*ELECTRODES, "O1", *ELECTRODES]),
+        *(["uV"] * 19 + ["kOhm"] + ["uV"] * 19, [1] * 19 + [200] * 20),
+    )
+    recording = open_recording(path)
+    np.testing.assert_allclose(recording.read(0, 12_000)[:, :19], eeg[:, :19], atol=0.05)
+    assert recording.notes == ()
+
+
+def test_depth_contacts_are_not_the_electrodes(eeg, tmp_path):
+    depth = [f"POL {letter}{number}" for letter in "CO" for number in range(1, 9)]
+    labels = [*depth, *(f"EEG {name}-Ref" for name in ELECTRODES)]
+    columns = [*[eeg[:, 19]] * 16, *eeg.T[:19]]
+    path = write_signals(tmp_path / "a.edf", columns, labels, ["uV"] * 35, [200] * 35)
+    recording = open_recording(path)
+    np.testing.assert_allclose(recording.read(0, 12_000)[:, :19], eeg[:, :19], atol=0.05)
+    assert recording.notes[0] == "against Ref"
+
+
+def test_a_record_can_be_as_long_as_the_recording(eeg, tmp_path):
+    import edfio
+
+    for kind in ("Edf", "Bdf"):
+        signals = [
+            getattr(edfio, f"{kind}Signal")(column, 200, label=name, physical_dimension="uV")
+            for name, column in zip(EEG_COLUMNS, eeg.T.astype(float), strict=True)
+        ]
+        path = tmp_path / f"a.{kind.lower()}"
+        getattr(edfio, kind)(signals, data_record_duration=60).write(path)
+        recording = open_recording(path)
+        for start, stop in ((0, 1), (777, 4321), (11_000, 12_000)):
+            np.testing.assert_allclose(recording.read(start, stop), eeg[start:stop], atol=0.05)
+
+
 def test_a_channel_that_stands_still_is_a_gap(eeg, write_edf, tmp_path):
     still = eeg.copy()
     still[2000:4000, 3], still[5000:5150, 4] = 0, 7

@@ -109,6 +109,10 @@ def test_scalp_comes_before_depth():
     assert found.notes == ("against Ref", "left aside: POL C3, POL C4, POL O1 and 1 more")
     # Contacts that count with two digits are no electrodes.
     assert find_electrodes([*(f"C{n:02}" for n in range(1, 13)), *ELECTRODES]).notes == ()
+    # Nor are those of the 10-10 system contacts.
+    ten = [f"{a}{n}" for a in ("F", "FC", "C", "CP", "P", "AF") for n in (1, 2, 5, 6)]
+    more = ["Fpz", "Oz", "O9", "O10", "F9", "F10", "P9", "P10", "T9", "T10", "FT10", "PO8", "A1"]
+    assert find_electrodes([*ten, *more, *ELECTRODES]).notes == ()
 
 
 @pytest.mark.parametrize(
