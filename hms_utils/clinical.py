@@ -40,37 +40,50 @@ def open_clinical(path):
         delay = edf_clock.read_delay(file)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    taken = {name: file.signals[place] for name, place in found.places.items()}
-    parts = {
-        name: (found.columns.index(name), -1 if name in found.flipped else 1, one, _ratio(one.rate))
-        for name, one in taken.items()
-    }
-    n_samples = min(
-        file.n_records * one.n_samples * up // down for _, _, one, (up, down) in parts.values()
-    )
+    parts = [
+        (found.columns.index(name), -1 if name in found.flipped else 1, file.signals[place])
+        for name, place in found.places.items()
+    ]
 
     def read(start, stop):
         eeg = np.full((stop - start, len(found.columns)), np.nan, np.float32)
         if found.zero:
             eeg[:, found.columns.index(found.zero)] = 0
-        for column, sign, one, ratio in parts.values():
-            eeg[:, column] = sign * _read(file, one, *ratio, start, stop)
+        for column, sign, one in parts:
+            eeg[:, column] = sign * _read(file, one, start, stop)
         return eeg
 
-    clock, notes = edf_clock.read_clock(file), list(found.notes)
+    n_samples = min(_length(file, one) for *_, one in parts)
+    clock = edf_clock.read_clock(file)
+    return {
+        "n_samples": n_samples,
+        "read": read,
+        "start": clock and clock + delay,
+        "notes": (*found.notes, *_silent(found, read, n_samples), *_oddities(file, clock)),
+    }
+
+
+def _silent(found, read, n_samples):
+    """Return a note about electrodes that are there without a signal."""
     dead = np.isnan(sample_parts(read, n_samples)).all(axis=0)
-    silent = [name for name in taken if name != "EKG" and dead[found.columns.index(name)]]
-    if silent and not dead[:-1].all():
-        notes.append(f"no signal in {', '.join(silent)} wherever it was looked")
-    seconds, announced = file.n_records * file.duration, file.announced * file.duration
+    electrodes = [name for name in found.places if name != "EKG"]
+    silent = [name for name in electrodes if dead[found.columns.index(name)]]
+    if 0 < len(silent) < len(electrodes):
+        return [f"no signal in {', '.join(silent)} wherever it was looked"]
+    return []
+
+
+def _oddities(file, clock):
+    """Return notes about a header that does not fit its file or has no clock."""
+    notes, seconds = [], file.n_records * file.duration
+    announced = file.announced * file.duration
     if announced > seconds:
         notes.append(f"cut short: its header announces {announced:g} s")
     elif 0 < announced < seconds:
         notes.append(f"longer than the {announced:g} s that its header announces")
     if clock is None and file.time.strip("0.: "):
         notes.append(f"clock unknown: its header has date {file.date!r} and time {file.time!r}")
-    start = clock and clock + delay
-    return {"n_samples": n_samples, "read": read, "start": start, "notes": tuple(notes)}
+    return notes
 
 
 def sample_parts(read, n_samples):
@@ -94,19 +107,15 @@ def sample_parts(read, n_samples):
 
 def _find(file):
     """Find the electrodes among the signals that can be read."""
+    labels, rates = [one.label for one in file.signals], [one.rate for one in file.signals]
     unfit = [_unfit(one) for one in file.signals]
-    labels = [one.label * (not why) for one, why in zip(file.signals, unfit, strict=True)]
+    fit = [label * (not why) for label, why in zip(labels, unfit, strict=True)]
     try:
-        return find_electrodes(labels, [one.rate for one in file.signals])
+        return find_electrodes(fit, rates)
     except ValueError:
-        whys = [
-            why
-            for one, why in zip(file.signals, unfit, strict=True)
-            if why and is_electrode(one.label)
-        ]
-        if whys:
-            raise ValueError(max(whys, key=whys.count)) from None
-        raise
+        find_electrodes(labels, rates)  # says what is wrong besides
+    whys = [why for label, why in zip(labels, unfit, strict=True) if why and is_electrode(label)]
+    raise ValueError(max(whys, key=whys.count))
 
 
 def _unfit(one):
@@ -129,8 +138,15 @@ def _ratio(rate):
     return Fraction(SFREQ / rate).limit_denominator(1000).as_integer_ratio()
 
 
-def _read(file, one, up, down, start, stop):
-    """Read a part of one signal, from sample to sample at 200 Hz."""
+def _length(file, one):
+    """Return the samples of a signal at 200 Hz."""
+    up, down = _ratio(one.rate)
+    return file.n_records * one.n_samples * up // down
+
+
+def _read(file, one, start, stop):
+    """Read a part of a signal, from sample to sample at 200 Hz."""
+    up, down = _ratio(one.rate)
     # Samples 0, down, 2 down, … of the file are samples 0, up, 2 up, … at 200 Hz: blocks
     # that begin there are filtered alike. The filter reaches no further than ten of
     # them, a look for gaps one second.
@@ -139,7 +155,7 @@ def _read(file, one, up, down, start, stop):
     last = min((stop // up + 1 + reach) * down, file.n_records * one.n_samples)
     samples = edf.read_signal(file, one, first * down, last)
     gaps = _gaps(samples, one.rate)
-    if up != down:
+    if up != down and len(samples):
         samples = signal.resample_poly(samples, up, down, window=("kaiser", 8.6), padtype="line")
         gaps = gaps[np.arange(len(samples)) * down // up]
     samples[gaps] = np.nan

@@ -187,6 +187,11 @@ def read_signal(file, signal, start, stop):
     -------
     ndarray of float64, shape (stop - start,)
         Microvolts.
+
+    Raises
+    ------
+    ValueError
+        If the file has been cut off since.
     """
     if start >= stop:
         return np.zeros(0)
@@ -196,7 +201,13 @@ def read_signal(file, signal, start, stop):
     if last - first == 1:  # a record can be as long as the recording
         begin, end = start - first * per_record, stop - first * per_record
     # Opened for each part, so that what was read does not stay in memory.
-    records = np.memmap(file.path, np.uint8, "r", file.first, (file.n_records, file.record_bytes))
+    shape = file.n_records, file.record_bytes
+    try:
+        records = np.memmap(file.path, np.uint8, "r", file.first, shape)
+    except ValueError:  # longer than the file
+        raise ValueError(
+            f"{file.path}: expected the file as it was opened, found a shorter"
+        ) from None
     columns = slice(signal.first + begin * width, signal.first + end * width)
     raw = np.array(records[first:last, columns]).reshape(-1, width)
     if width == 2:

@@ -181,6 +181,15 @@ def test_a_file_that_was_cut_short_is_read_with_a_note(eeg, write_edf, tmp_path)
     assert recording.notes == ("cut short: its header announces 60 s",)
 
 
+def test_a_file_that_shrinks_while_it_is_read_is_named(eeg, write_edf, tmp_path):
+    recording = open_recording(write_edf(tmp_path / "a.edf", eeg))
+    recording.path.write_bytes(recording.path.read_bytes()[:-1])
+    with pytest.raises(
+        ValueError, match=r"a\.edf: expected the file as it was opened, found a sho"
+    ):
+        recording.read(0, 100)
+
+
 def test_breaks_are_refused(eeg, tmp_path):
     import edfio
 

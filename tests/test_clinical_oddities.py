@@ -152,7 +152,7 @@ ODDITIES = {
     "mV where the numbers are µV": (
         "plain.edf",
         partial(each, unit="mV"),
-        "expected EEG in microvolts, 2 to 70 µV as usual from 1 to 20 Hz, found 37,800 µV",
+        "expected EEG in microvolts, 3 to 65 µV as usual from 1 to 20 Hz, found 37,800 µV",
     ),
     "µV where the numbers are mV": (
         "plain.edf",
@@ -162,7 +162,7 @@ ODDITIES = {
     "ten times too large": (
         "plain.edf",
         partial(each, low=-LIMIT * 10, high=LIMIT * 10),
-        Read(("expected 2 to 70 µV as usual from 1 to 20 Hz, found ",), scale=10),
+        Read(("expected 3 to 65 µV as usual from 1 to 20 Hz, found ",), scale=10),
     ),
     "an offset of 5,000 µV": (
         "plain.edf",

@@ -85,7 +85,7 @@ def link(data_dir, folder):
     ("change", "images", "reason"),
     [
         (lambda eeg: eeg + 5_000 * (eeg.columns == "F7"), True, ""),
-        (lambda eeg: eeg * 10, True, "2 to 70 µV as usual from 1 to 20 Hz, found "),
+        (lambda eeg: eeg * 10, True, "3 to 65 µV as usual from 1 to 20 Hz, found "),
         (lambda eeg: eeg / 1000, False, "expected EEG in microvolts, .*found 0\\.0"),
         (lambda eeg: eeg * 1000, False, "expected EEG in microvolts, .*found [0-9]+,[0-9]+ µV"),
         (lambda eeg: eeg.drop(columns="EKG").rename(columns={"T3": "t7"}), True, ""),
