@@ -16,7 +16,7 @@ from hms_utils.constants import (
 )
 
 _LEAST = 2  # differences that a chain needs
-_UNNAMED = "without a name of the reference"
+_UNNAMED = "reference without a name"
 _SIDES = {"left": ("LL", "LP"), "right": ("RL", "RP")}
 
 
@@ -134,7 +134,7 @@ def _against_one(group, read):
         label.kind,
         places,
         {chain: _count(chain, {*places, zero}) for chain in CHAINS},
-        label.shown and f"against {label.shown}",
+        label.shown and f"reference {label.shown}",
         doubt({read[place].name for place in group}, [other.name for other in beside]),
         zero=zero,
     )
@@ -222,7 +222,7 @@ def _refusal(common, differences):
         best, wanted = differences, BIPOLAR_COLUMNS[:-1]
         what = "differences of four chains, found bipolar derivations"
     elif all(_count(chain, named) >= _LEAST for chain in CHAINS):
-        found = ", ".join(f"{len(one.places)} {one.note or _UNNAMED}" for one in common)
+        found = ", ".join(f"{len(one.places)} with {one.note or _UNNAMED}" for one in common)
         return f"expected electrodes against one reference, found {found}"
     missing = [name for name in wanted if name not in {*best.places, best.zero}]
     chain = min(best.kept, key=best.kept.get)

@@ -161,5 +161,5 @@ def judge_amplitude(value):
     if value < least or value > most:
         raise ValueError(f"expected EEG in microvolts, {found}: its unit or scale is another")
     if value < low or value > high:
-        return f"expected {found}: look whether its unit and scale are right"
+        return f"unusual amplitude: expected {found}; look whether unit and scale are right"
     return ""

@@ -167,6 +167,8 @@ def recordings(sample_dir, write_edf, tmp_path_factory):
     write_edf(folder / "few.edf", eeg, names=few)
     write_edf(folder / "short.edf", eeg[:8000])
     write_edf(folder / "flat.edf", eeg * 0)
+    write_edf(folder / "unit.edf", eeg, unit="mV")
+    write_edf(folder / "loud.edf", eeg * 10, names=[f"{name}-CLE" for name in EEG_COLUMNS])
     return folder
 
 
@@ -190,8 +192,8 @@ def test_predict_writes_the_same_for_a_clinical_file(recordings, models_dir, tmp
 
 
 def test_predict_goes_on_after_bad_files_and_fails_in_the_end(recordings, models_dir, tmp_path):
-    names = ["none.edf", "text.edf", "ekg.edf", "few.edf", "short.edf", "flat.edf", "clinic.edf"]
-    files = [recordings / name for name in names]
+    names = ("none", "text", "ekg", "few", "short", "flat", "unit", "clinic")
+    files = [recordings / f"{name}.edf" for name in names]
     result = invoke("predict", *files, "--models", models_dir, "--out", tmp_path)
     assert result.exit_code == 1
     for name, reason in (
@@ -201,14 +203,25 @@ def test_predict_goes_on_after_bad_files_and_fails_in_the_end(recordings, models
         ("few.edf", "expected the electrodes of four chains, missing ['F3',"),
         ("short.edf", "expected 50 s or more, found 40 s"),
         ("flat.edf", "expected a signal in 8 of 16 differences, found it in none"),
+        ("unit.edf", "expected EEG in microvolts, 3 to 65 µV as usual from 1 to 20 Hz, found "),
     ):
         line = next(
             line for line in result.output.splitlines() if f"/{name}: " in line and "Failed" in line
         )
         assert line.startswith(f"Failed: {recordings / name}: ")
         assert reason in line
-    assert "Error: 6 of 7 files failed" in result.output
+    assert "Error: 7 of 8 files failed" in result.output
     assert sorted(path.name.split("_")[0] for path in tmp_path.iterdir()) == ["clinic"] * 3
+
+
+def test_what_is_odd_is_said_beside_the_answer(recordings, models_dir, tmp_path):
+    for command, *file in (("predict",), ("card", "--eeg")):
+        out = tmp_path / command / "a.png" if command == "card" else tmp_path / command
+        given = (*file, recordings / "loud.edf", "--models", models_dir, "--out", out)
+        result = invoke(command, *given)
+        assert result.exit_code == 0, result.output
+        (line,) = [line for line in result.output.splitlines() if "loud.edf: 50 s" in line]
+        assert ", reference CLE, unusual amplitude: expected 3 to 65 µV as usual from" in line
 
 
 def test_predict_takes_a_given_spectrogram(sample_dir, models_dir, tmp_path):
@@ -283,6 +296,7 @@ def test_card_is_drawn_with_and_without_models(recordings, models_dir, tmp_path,
         (["--eeg", "good.parquet", "--votes", "1,2"], "expected votes for Seizure, LPD"),
         (["--eeg", "good.parquet", "--models", "none"], "none/blend.json is missing"),
         (["--eeg", "text.edf"], "expected EDF, found a file without its header"),
+        (["--eeg", "unit.edf"], "unit.edf: expected EEG in microvolts, 3 to 65 µV as usual"),
     ],
 )
 def test_card_refuses_in_one_line(recordings, monkeypatch, arguments, message):

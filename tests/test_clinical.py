@@ -68,7 +68,7 @@ def test_the_reference_is_zero(eeg, write_edf, tmp_path):
     names = ["" if name in ("Cz", "EKG") else f"{name}-Cz" for name in EEG_COLUMNS]
     recording = open_recording(write_edf(tmp_path / "a.edf", eeg, names=names))
     assert (recording.read(0, 500)[:, EEG_COLUMNS.index("Cz")] == 0).all()
-    assert recording.notes == ("against Cz",)
+    assert recording.notes == ("reference Cz",)
 
 
 def test_channels_of_several_rates(eeg, tmp_path):
@@ -138,7 +138,7 @@ def test_depth_contacts_are_not_the_electrodes(eeg, tmp_path):
     path = write_signals(tmp_path / "a.edf", columns, labels, ["uV"] * 35, [200] * 35)
     recording = open_recording(path)
     np.testing.assert_allclose(recording.read(0, 12_000)[:, :19], eeg[:, :19], atol=0.05)
-    assert recording.notes[0] == "against Ref"
+    assert recording.notes[0] == "reference Ref"
 
 
 def test_a_record_can_be_as_long_as_the_recording(eeg, tmp_path):

@@ -162,7 +162,9 @@ ODDITIES = {
     "ten times too large": (
         "plain.edf",
         partial(each, low=-LIMIT * 10, high=LIMIT * 10),
-        Read(("expected 3 to 65 µV as usual from 1 to 20 Hz, found ",), scale=10),
+        Read(
+            ("unusual amplitude: expected 3 to 65 µV as usual from 1 to 20 Hz, found ",), scale=10
+        ),
     ),
     "an offset of 5,000 µV": (
         "plain.edf",

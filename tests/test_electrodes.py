@@ -76,7 +76,7 @@ def test_labels_as_clinics_write_them(label, name, like):
 @pytest.mark.parametrize("suffix", ["Ref", "CLE", "AvgRef", "FCz", "A1"])
 def test_the_reference_is_named(suffix):
     labels = [f"{name}-{suffix}" for name in ELECTRODES]
-    assert find_electrodes(labels).notes == (f"against {suffix}",)
+    assert find_electrodes(labels).notes == (f"reference {suffix}",)
     assert find_electrodes(list(ELECTRODES)).notes == ()
 
 
@@ -98,7 +98,7 @@ def test_one_electrode_can_be_the_reference():
     found = find_electrodes([f"{name}-Cz" for name in ELECTRODES if name != "Cz"])
     assert found.zero == "Cz"
     assert {*found.places, "Cz"} == {*ELECTRODES}
-    assert found.notes == ("against Cz",)
+    assert found.notes == ("reference Cz",)
 
 
 def test_scalp_comes_before_depth():
@@ -106,7 +106,7 @@ def test_scalp_comes_before_depth():
     scalp = [f"EEG {name}-Ref" for name in ELECTRODES]
     found = find_electrodes([*depth, *scalp])
     assert [found.places[name] for name in ELECTRODES] == list(range(24, 43))
-    assert found.notes == ("against Ref", "left aside: POL C3, POL C4, POL O1 and 1 more")
+    assert found.notes == ("reference Ref", "left aside: POL C3, POL C4, POL O1 and 1 more")
     # Contacts that count with two digits are no electrodes.
     assert find_electrodes([*(f"C{n:02}" for n in range(1, 13)), *ELECTRODES]).notes == ()
     # Nor are those of the 10-10 system contacts.
@@ -138,9 +138,11 @@ def test_all_have_one_reference():
     average = [f"{name}-Avg" for name in ELECTRODES]
     found = find_electrodes([average[0], *reference, *average[1:18]])
     assert [found.places[name] for name in ELECTRODES] == list(range(1, 20))
-    assert found.notes[0] == "against Ref"
+    assert found.notes[0] == "reference Ref"
     mixed = [*reference[:9:2], *average[1:9:2], *reference[9:]]
-    with pytest.raises(ValueError, match="one reference, found 15 against Ref, 4 against Avg"):
+    with pytest.raises(
+        ValueError, match="one reference, found 15 with reference Ref, 4 with reference Avg"
+    ):
         find_electrodes(mixed)
 
 
@@ -148,7 +150,7 @@ def test_each_side_can_have_its_reference():
     labels = [f"{name}-A{2 if name[-1] in '2468' else 1}" for name in ELECTRODES]
     found = find_electrodes(labels)
     assert [found.places[name] for name in ELECTRODES] == list(range(19))
-    assert found.notes == ("left against A1, right against A2",)
+    assert found.notes == ("left reference A1, right reference A2",)
 
 
 @pytest.mark.parametrize(

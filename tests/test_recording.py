@@ -43,7 +43,7 @@ def test_a_parquet_file_in_another_unit_is_refused(write_parquet, scale):
 
 def test_what_is_odd_in_a_parquet_file_is_noted(write_parquet):
     opened = open_recording(write_parquet(lambda frame: frame * 10))
-    assert [note[:30] for note in opened.notes] == ["expected 3 to 65 µV as usual f"]
+    assert [note[:30] for note in opened.notes] == ["unusual amplitude: expected 3 "]
     opened = open_recording(write_parquet(lambda frame: frame.assign(Fp1=frame.Fp1 + 5_000)))
     assert opened.notes == ()
     opened = open_recording(write_parquet(lambda frame: frame.assign(T3=None, Cz=np.nan)))
