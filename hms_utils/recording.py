@@ -9,6 +9,7 @@ import numpy as np
 
 from hms_utils.clinical import open_clinical, sample_parts
 from hms_utils.constants import (
+    BIPOLAR_COLUMNS,
     EEG_COLUMNS,
     EEG_SECONDS,
     SFREQ,
@@ -17,7 +18,13 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.data import read_eeg, read_spectrogram
-from hms_utils.montage import amplitude, differences_of, judge_amplitude
+from hms_utils.montage import (
+    POSSIBLE,
+    amplitude,
+    amplitudes,
+    differences_of,
+    judge_amplitude,
+)
 from hms_utils.spectrograms import long_spectrogram
 
 # Second t of a label window is second t + 275 of its ten minutes.
@@ -96,12 +103,16 @@ def open_recording(path):
         recording = Recording(path, **open_clinical(path))
     if recording.seconds < EEG_SECONDS:
         raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
-    parts = sample_parts(recording.read, recording.n_samples)
+    differences = differences_of(sample_parts(recording.read, recording.n_samples))
     try:
-        unusual = judge_amplitude(amplitude(differences_of(parts)))
+        notes = [judge_amplitude(amplitude(differences))]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return replace(recording, notes=(*recording.notes, unusual)) if unusual else recording
+    least, most = POSSIBLE
+    sizes = zip(BIPOLAR_COLUMNS, amplitudes(differences), strict=False)
+    if odd := [name for name, size in sizes if size < least or size > most]:
+        notes.append(f"not of the amplitude of the others: {', '.join(odd)}")
+    return replace(recording, notes=(*recording.notes, *filter(None, notes)))
 
 
 def _open_parquet(path):

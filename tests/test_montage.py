@@ -67,6 +67,8 @@ def test_the_amplitude_is_that_of_waves_from_1_to_20_hz():
     disturbed[5, ::150] = np.nan
     disturbed[6] *= 1e6  # a loose contact
     assert montage.amplitude(disturbed.astype(np.float32)) == pytest.approx(30, rel=1e-3)
+    expected = [np.nan] * 6 + [30e6] + [30] * 9
+    np.testing.assert_allclose(montage.amplitudes(disturbed), expected, rtol=0.2)
     for nothing in (np.full((16, 2000), 7.0), np.full((16, 2000), np.nan), np.zeros((16, 100))):
         assert np.isnan(montage.amplitude(nothing.astype(np.float32)))
 
