@@ -14,8 +14,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.evaluation import WELL
-from hms_utils.inference import read_test
+from hms_utils.eeg import read_test
+from hms_utils.scores import WELL
 
 NOTEBOOKS = (
     *("01_eda", "02_spectrograms", "03_cnn_baseline"),
@@ -211,7 +211,7 @@ def _check_needs(values, location):
     if "06_submission" in values:
         read_test(location.path)
     if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":
-        from hms_utils.models import find_weights
+        from hms_utils.networks import find_weights
 
         find_weights("imagenet")
 
@@ -316,12 +316,12 @@ def scores(output_dir):
     str
     """
     card = paths.read_json(output_dir / "metrics" / "05_comparison.json")["scorecard"]
-    groups = [group for group in ("all rows", WELL) if any(cell["rows"] == group for cell in card)]
-    sizes = {cell["rows"]: cell["n_rows"] for cell in card}
+    groups = [group for group in ("all rows", WELL) if any(cell["group"] == group for cell in card)]
+    sizes = {cell["group"]: cell["n_rows"] for cell in card}
     titles = [f"{group} ({sizes[group]})" for group in groups]
     header = "".join(f"{title:<28}" for title in titles)
     lines = [f"{'KL divergence':<20}{header}".rstrip()]
-    cells = {(cell["model"], cell["rows"]): _score(cell) for cell in card}
+    cells = {(cell["model"], cell["group"]): _score(cell) for cell in card}
     for model in dict.fromkeys(cell["model"] for cell in card):
         columns = [f"{cells.get((model, group), ''):<28}" for group in groups]
         lines.append((f"{model:<20}" + "".join(columns)).rstrip())
