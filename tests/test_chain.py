@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hms_utils import chain, data, paths, submission
+from hms_utils import answers, chain, eeg, paths
 from hms_utils.cli import main
 from hms_utils.constants import WELL_VOTED
 
@@ -30,7 +30,7 @@ def options(assignments):
 def check_result(result, data_dir, output_dir):
     assert result.exit_code == 0, result.output
     table = pd.read_csv(output_dir / "submission.csv")
-    submission.check(table, pd.read_csv(data_dir / "test.csv"))
+    answers.check(table, pd.read_csv(data_dir / "test.csv"))
     assert f"Submission: {output_dir / 'submission.csv'}" in result.output
     for name in chain.NOTEBOOKS:
         line = next(part for part in result.output.splitlines() if part.startswith(name))
@@ -57,7 +57,7 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     assert problems.eeg_id.tolist() == [int(damaged[1].stem)]
     index = pd.read_parquet(tmp_path / "spectrograms" / "train" / "index.parquet")
     assert int(damaged[0].stem) not in set(index.eeg_id)
-    voted = data.vote_shares(index[index.n_votes >= WELL_VOTED]).mean(axis=0)
+    voted = eeg.vote_shares(index[index.n_votes >= WELL_VOTED]).mean(axis=0)
     np.testing.assert_allclose(table.loc[int(damaged[1].stem)], voted, atol=1e-6)
     assert "SYNTHETIC" in result.output
     assert "quick scale" in result.output

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from hms_utils import data, paths
+from hms_utils import paths
 from hms_utils.cli import main
 from hms_utils.constants import EEG_COLUMNS, PREDICTION_COLUMNS
+from hms_utils.eeg import load_metadata, read_eeg
 
 
 def invoke(*arguments):
@@ -157,7 +158,7 @@ def recordings(sample_dir, write_edf, tmp_path_factory):
     """One recording as parquet and as EDF, and files that cannot be predicted."""
     folder = tmp_path_factory.mktemp("recordings")
     path = sorted((sample_dir / "test_eegs").iterdir())[0]
-    eeg = data.read_eeg(path)
+    eeg = read_eeg(path)
     (folder / "good.parquet").write_bytes(path.read_bytes())
     write_edf(folder / "clinic.edf", eeg, sfreq=256)
     (folder / "text.edf").write_text("no EEG")
@@ -212,7 +213,7 @@ def test_predict_goes_on_after_bad_files_and_fails_in_the_end(recordings, models
 
 
 def test_predict_takes_a_given_spectrogram(sample_dir, models_dir, tmp_path):
-    row = data.load_metadata(sample_dir, "test").iloc[0]
+    row = load_metadata(sample_dir, "test").iloc[0]
     eeg = sample_dir / "test_eegs" / f"{row.eeg_id}.parquet"
     given = sample_dir / "test_spectrograms" / f"{row.spectrogram_id}.parquet"
     for folder, more in (("with", ["--spectrogram", given]), ("without", [])):

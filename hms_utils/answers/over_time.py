@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from hms_utils import paths
 from hms_utils.constants import (
@@ -88,8 +87,6 @@ def predict_recording(recording, ensemble, *, step=LABEL_SECONDS, given=None):
     return table, rows
 
 
-# Threads that share such small matrices mostly wait for each other.
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def _draw(recording, starts, rows, settings):
     """Return which windows have a signal, and the images of these."""
     offset = starts[0] * SFREQ

@@ -17,6 +17,7 @@ from hms_utils.constants import (
 )
 from hms_utils.eeg import bipolar, bridge_gaps, read_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, LOG_TO_DB, N_FRAMES, N_MELS, to_pixels
+from hms_utils.threads import one_blas_thread
 
 # Second t of a label window is second t + 275 of its ten minutes.
 LEAD = (SPECTROGRAM_SECONDS - EEG_SECONDS) // 2
@@ -153,6 +154,7 @@ def _mel_from_frequencies():
     return np.stack([np.interp(centres, FREQUENCIES, unit) for unit in units], 1).astype(np.float32)
 
 
+@one_blas_thread
 def spectrogram_image(spectrogram, *, db_range=DB_RANGE):
     """Draw ten minutes of a given spectrogram as the view ``kaggle600``.
 

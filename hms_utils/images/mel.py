@@ -17,6 +17,7 @@ from hms_utils.images.pixels import (
     TILE_SHAPE,
     to_pixels,
 )
+from hms_utils.threads import one_blas_thread
 
 N_FFT = 1024
 N_WINDOW = 128  # samples of the public recipe's Hann window
@@ -95,6 +96,7 @@ def _mel_powers(signals, centres, n_window, precision):
         yield mel
 
 
+@one_blas_thread
 def mel_spectrogram(eeg):
     """Compute the EEG spectrogram of the public notebooks.
 
@@ -159,6 +161,7 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, n_window=N_WINDOW, db_range=DB_RANGE)
     return eeg_images(bipolar(eeg), [(seconds, n_window)], db_range=db_range)[0]
 
 
+@one_blas_thread
 def eeg_images(differences, views, *, db_range=DB_RANGE):
     """Draw several middle parts of one window of EEG.
 

@@ -8,9 +8,9 @@ the table of networks. Notebooks 3 and 4 train, 5 seals and explains, 6 answers.
 
 from hms_utils.networks.engines import ENGINES
 from hms_utils.networks.ensemble import Ensemble, load_oof, seal
-from hms_utils.networks.explain import explain, planted_shares
 from hms_utils.networks.fitter import HEAD, Stage
 from hms_utils.networks.inputs import AUGMENTATIONS, augmentation_examples, make_dataset
+from hms_utils.networks.maps import explain, planted_shares
 from hms_utils.networks.models import NETWORKS, TOP_LAYERS
 from hms_utils.networks.training import cross_validate
 from hms_utils.networks.weights import find_weights

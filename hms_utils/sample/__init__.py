@@ -6,7 +6,7 @@ where its patterns are. `locate` finds the data or makes the sample: every noteb
 reads data begins with it.
 """
 
-from hms_utils.sample.generate import (
+from hms_utils.sample.dataset import (
     DEFAULT_PATIENTS,
     generate,
     locate,

@@ -18,7 +18,7 @@ from hms_utils.scores.metric import (
     row_divergence,
     score,
 )
-from hms_utils.scores.scorecard import (
+from hms_utils.scores.tables import (
     WELL,
     differences,
     estimated_floor,

@@ -6,6 +6,7 @@ from scipy import optimize
 from hms_utils.constants import WELL_VOTED
 from hms_utils.scores.fast import EPSILON, row_divergence
 from hms_utils.scores.metric import check_arrays
+from hms_utils.threads import one_blas_thread
 
 _TEMPERATURES = (0.25, 4.0)
 
@@ -29,6 +30,7 @@ def temper(prediction, temperature):
     return power / power.sum(axis=1, keepdims=True)
 
 
+@one_blas_thread
 def fit_blend(votes, predictions):
     """Find each model's temperature and then its share in their mixture.
 

@@ -7,7 +7,7 @@ from scipy import optimize, stats
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
-from hms_utils.scores.scorecard import estimated_floor
+from hms_utils.scores.tables import estimated_floor
 
 _CONCENTRATIONS = (0.5, 1000.0)
 
