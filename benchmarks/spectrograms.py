@@ -30,6 +30,7 @@ N_ALTERNATIONS = 15
 _BUILD = """
 import sys
 import pandas as pd
+from hms_utils.images import cache
 cache.build(pd.read_parquet(sys.argv[1]), sys.argv[2], sys.argv[3], n_jobs=1)
 """
 

@@ -180,7 +180,7 @@ def test_cnn_beats_the_prior_by_a_quarter_on_the_default_sample(default_sample):
         result = run("--data-dir", data_dir, "--output-dir", default_sample, "--only", number)
         assert result.exit_code == 0, result.output
     metrics = paths.read_json(default_sample / "metrics" / "03_cnn_baseline.json")
-    kl = {line["model"]: line["kl"] for line in metrics["scorecard"] if line["rows"] == "all rows"}
+    kl = {line["model"]: line["kl"] for line in metrics["scorecard"] if line["group"] == "all rows"}
     assert kl["cnn"] < 0.75 * kl["prior"]
 
 
@@ -237,7 +237,7 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_fi
     monkeypatch.setattr(chain, "_execute", execute)
     monkeypatch.setattr(chain, "scores", lambda _: "")
     arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path]
-    monkeypatch.setattr("hms_utils.models.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+    monkeypatch.setattr("hms_utils.networks.weights.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
     assert "or set BACKBONE_WEIGHTS to auto or none" in run(*arguments, "--full").output
     assert passed == {}  # what would fail in 04 is not begun
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))

@@ -20,8 +20,8 @@ def invoke(*arguments):
 
 def test_import_is_light_and_leaves_nothing(tmp_path):
     code = (
-        "import sys, hms_utils, hms_utils.cli, hms_utils.scoring, hms_utils.cache, "
-        "hms_utils.prediction, hms_utils.cards; "
+        "import sys, hms_utils, hms_utils.cli, hms_utils.scores, hms_utils.images, "
+        "hms_utils.plots, hms_utils.answers; "
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     done = subprocess.run(

@@ -154,6 +154,8 @@ def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path)
 
 _BUILD = """
 import functools, sys, time
+from hms_utils.eeg import load_metadata, select_windows
+from hms_utils.images import cache, draw
 
 @functools.wraps(draw.draw_recordings)
 def slowly(*arguments, draw=draw.draw_recordings):

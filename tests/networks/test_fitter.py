@@ -9,7 +9,9 @@ from hms_utils import paths
 from hms_utils.networks import HEAD, Stage, models
 from hms_utils.networks import fitter as fitter_module
 from hms_utils.networks.backend import keras
-from hms_utils.networks.fitter import Fitter
+from hms_utils.networks.engines import to_float32
+from hms_utils.networks.fitter import Fitter, predict
+from hms_utils.scores import kl_divergence
 from tests.networks.test_training import N_ROWS, VIEWS, make_images, make_index
 
 BatchNormalization = keras.layers.BatchNormalization
@@ -36,7 +38,7 @@ def test_rate_warms_up_and_falls_along_a_cosine(fitter):
     rates = []
     stage = Stage("all rows", 5, 1e-3)  # of six steps
     model, _ = fitter._compiled(stage)
-    progress = fitter._Progress(fitter, stage, ROWS, 30, ROWS, ROWS[:0], "test")
+    progress = fitter_module._Progress(fitter, stage, ROWS, 30, ROWS, ROWS[:0], "test")
     progress.set_model(model)
     for step in range(30):
         progress.on_train_batch_begin(step)
@@ -55,7 +57,7 @@ def test_loss_of_training_is_the_mean_divergence_of_its_rows(fitter):
         (Stage("well voted", 1, 0.0, layers=HEAD, min_votes=10), ROWS[2::3]),
     ):
         history = fit(fitter, stage, rows)
-        expected = fitter.kl_divergence(
+        expected = kl_divergence(
             fitter.targets[rows], answers[rows], weights=fitter.weights[rows]
         )
         assert history[0]["loss"] == pytest.approx(expected, rel=1e-4)
@@ -115,10 +117,10 @@ def test_a_stage_of_some_rows_leaves_the_statistics_of_all(fitter):
 
 def test_head_is_trained_on_features_computed_once(fitter):
     before = fitter.model.get_weights()
-    start = fitter.kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
+    start = kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
     history = fit(fitter, Stage("head", 40, 1e-2, layers=HEAD))
     features = fitter.features
-    trained = fitter.kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
+    trained = kl_divergence(fitter.targets, fitter.predict(ROWS, flipped=False))
     assert trained < start - 0.2
     assert trained == pytest.approx(history[-1]["val_loss"], rel=1e-4)
     assert len(history) == 40
@@ -168,11 +170,11 @@ def test_prediction_is_averaged_over_mirror_images(fitter):
     reversed_ = [view[..., ::-1] for view in images]
     both = [view[..., ::-1] for view in mirrored]
     single = [
-        fitter.predict(fitter.model, version, ROWS, batch_size=7, flipped=False)
+        predict(fitter.model, version, ROWS, batch_size=7, flipped=False)
         for version in (images, mirrored, reversed_, both)
     ]
     assert np.abs(single[0] - single[1]).max() > 1e-4
-    average = fitter.predict(fitter.model, images, ROWS, batch_size=7)
+    average = predict(fitter.model, images, ROWS, batch_size=7)
     np.testing.assert_allclose(average, np.mean(single, axis=0), atol=1e-6)
 
 
@@ -200,12 +202,12 @@ def test_mixed_precision_keeps_probabilities_in_float32(mixed_precision, tmp_pat
     fitter.model.save(tmp_path / "model.keras")
     keras.config.set_dtype_policy("float32")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    fitter.to_float32(loaded)
+    to_float32(loaded)
     assert loaded.get_layer("logits").compute_dtype == "float32"
     plain = make_fitter(build).model
     plain.set_weights(fitter.model.get_weights())
-    expected = fitter.predict(plain, fitter.images, ROWS)
-    np.testing.assert_allclose(fitter.predict(loaded, fitter.images, ROWS), expected, atol=1e-6)
+    expected = predict(plain, fitter.images, ROWS)
+    np.testing.assert_allclose(predict(loaded, fitter.images, ROWS), expected, atol=1e-6)
     np.testing.assert_allclose(answers, expected, atol=0.02)
 
 
@@ -213,11 +215,12 @@ TWO_DEVICES = """
 import sys
 import numpy as np
 import tensorflow as tf
-from tests import test_fitting as t
+from hms_utils.networks import fitter as module
+from tests.networks import test_fitter as t
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 if sys.argv[1] == "2":
-    fitter.prepare_hardware = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    module.prepare_hardware = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 fitter = t.make_fitter(t.build, ("swap", "mask"))
 stages = (
     t.Stage("head", 2, 1e-3, layers=t.HEAD),

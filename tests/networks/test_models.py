@@ -102,11 +102,11 @@ def test_find_weights_prefers_a_local_file(tmp_path, monkeypatch):
 def test_download_is_kept_only_if_it_is_what_keras_publishes(imagenet_file, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("hms_utils.paths.REPOSITORY", tmp_path)
-    monkeypatch.setattr(models, "WEIGHTS_URL", imagenet_file.as_uri())
+    monkeypatch.setattr(weights, "WEIGHTS_URL", imagenet_file.as_uri())
     assert weights.find_weights("auto")[0] is None
     assert list((tmp_path / "models").iterdir()) == []
     digest = hashlib.md5(imagenet_file.read_bytes()).hexdigest()
-    monkeypatch.setattr(models, "_WEIGHTS_MD5", digest)
+    monkeypatch.setattr(weights, "_WEIGHTS_MD5", digest)
     path, source = weights.find_weights("auto")
     assert path == tmp_path / "models" / weights.WEIGHTS_NAME
     assert path.read_bytes() == imagenet_file.read_bytes()
@@ -117,7 +117,7 @@ def test_download_is_kept_only_if_it_is_what_keras_publishes(imagenet_file, tmp_
 def test_find_weights_without_file_or_network(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("hms_utils.paths.REPOSITORY", tmp_path)
-    monkeypatch.setattr(models, "WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+    monkeypatch.setattr(weights, "WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
     path, source = weights.find_weights("auto")
     assert path is None
     assert "random weights" in source

@@ -48,10 +48,10 @@ def test_what_cannot_be_judged_is_missing():
 def test_summary_leaves_out_what_is_missing():
     table = pd.DataFrame({"a": [1.0, 3, np.nan, 2], "b": [np.nan] * 4})
     summary = scores.summarise(table, [7, 8, 9, 8])
-    assert summary.loc["a", ["mean", "rows", "patients"]].tolist() == [2, 3, 2]
+    assert summary.loc["a", ["mean", "n_rows", "n_patients"]].tolist() == [2, 3, 2]
     assert 1 <= summary.low["a"] < 2 < summary.high["a"] <= 2.5
     assert summary.loc["b", ["mean", "low", "high"]].isna().all()
-    assert summary.rows["b"] == 0
+    assert summary.n_rows["b"] == 0
 
 
 def test_maps_of_other_rows_or_views_are_refused():

@@ -98,11 +98,11 @@ def test_without_edfio_the_rest_is_written(course, tmp_path, monkeypatch, capsys
 )
 def test_the_course_has_round_times(start, seconds, labels, axis, course):
     recording, table, rows = course(seconds, start=start)
-    figure = plots.draw_course(recording, table, rows, synthetic=True)
+    figure = plots.draw_course(recording, table, rows, notes=["a note", "another"])
     last = figure.axes[2]
     assert [label.get_text() for label in last.get_xticklabels()[:3]] == labels
     assert last.get_xlabel().startswith(axis)
-    assert figure.get_supxlabel().startswith(RESEARCH_NOTICE)
+    assert figure.get_supxlabel() == "a note  another"
     assert "SYNTHETIC" in figure.get_supxlabel()
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == [*CLASSES, "no answer"]

@@ -14,7 +14,7 @@ from hms_utils.constants import (
     SPECTROGRAM_COLUMNS,
     VOTE_COLUMNS,
 )
-from hms_utils.sample import courses
+from hms_utils.sample import courses, dataset
 from hms_utils.sample.dataset import label_rows
 from hms_utils.sample.reality import REAL_TABLE, table_figures
 from hms_utils.scores import metric
@@ -186,7 +186,7 @@ def test_interrupted_generation_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sample, "_write_tables", fail)
+    monkeypatch.setattr(dataset, "_write_tables", fail)
     with pytest.raises(KeyboardInterrupt):
         sample.generate(tmp_path / "new", n_patients=1, seed=0, n_jobs=1)
     assert list(tmp_path.iterdir()) == []
@@ -194,7 +194,7 @@ def test_interrupted_generation_leaves_nothing(tmp_path, monkeypatch):
 
 def test_locate_makes_the_sample_once_and_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(sample, "DEFAULT_PATIENTS", 1)
+    monkeypatch.setattr(dataset, "DEFAULT_PATIENTS", 1)
     monkeypatch.chdir(tmp_path)
     location = sample.locate("", tmp_path / "out")
     assert location.path == tmp_path / "out" / "sample_data"

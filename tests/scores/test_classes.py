@@ -27,7 +27,7 @@ def test_per_class():
     prediction[np.arange(40), [0, 0, 1, 0] * 10] = 0.5
     result = classes.per_class(table, prediction)
     assert result.index.tolist() == list(CLASSES)
-    assert result.rows.tolist() == [20, 20, 0, 0, 0, 0]
+    assert result.n_rows.tolist() == [20, 20, 0, 0, 0, 0]
     assert result.kl["Seizure"] == pytest.approx(np.log(2))
     assert result.kl["LPD"] == pytest.approx((np.log(2) + np.log(10)) / 2)
     assert np.isnan(result.kl["GPD"]) and np.isnan(result.auroc["GPD"])

@@ -51,8 +51,18 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
 
 def test_fold_priors_do_not_see_their_own_fold():
     prior = scores.fold_priors(as_table(np.eye(6, dtype=int)[[0, 0, 1, 2]], folds=[0, 0, 1, 1]))
-    np.testing.assert_allclose(prior[0], [0, 0.5, 0.5, 0, 0, 0])
-    np.testing.assert_allclose(prior[3], [1, 0, 0, 0, 0, 0])
+    # Of the two rows of the other fold, and of one more that votes for all alike.
+    np.testing.assert_allclose(18 * prior[0], [1, 7, 7, 1, 1, 1])
+    np.testing.assert_allclose(18 * prior[3], [13, 1, 1, 1, 1, 1])
+
+
+def test_a_class_that_is_absent_elsewhere_costs_little():
+    """Of seven recordings a prior without smoothing costs 34.5 where a class is new."""
+    table = as_table(3 * np.eye(6, dtype=int)[[0, 1, 2, 3, 4, 5, 5]], folds=range(7))
+    card = scores.scorecard(table, {}).set_index(["model", "group"])
+    assert card.kl["prior", "all rows"] < np.log(6 * 8)
+    np.testing.assert_allclose(scores.fold_priors(table).sum(axis=1), 1)
+    assert (scores.mean_vote(table) > 0).all()
 
 
 def test_the_floor_is_estimated_within_a_tenth_of_what_it_is():
@@ -71,7 +81,7 @@ def test_scorecard_frames_models_by_marks():
     table, shares = random_table(200)
     card = scores.scorecard(table, {"good": shares, "flat": 0.5 * shares + 0.5 / 6})
     assert card.model.unique().tolist() == ["uniform", "prior", "good", "flat", "floor (estimate)"]
-    means = card[card.rows == scores.WELL].set_index("model")
+    means = card[card.group == scores.WELL].set_index("model")
     assert means.kl["good"] < means.kl["flat"] < means.kl["uniform"]
     assert means.kl["uniform"] == pytest.approx(
         metric.kl_divergence(table[COLUMNS], np.full((200, 6), 1 / 6))
@@ -79,7 +89,7 @@ def test_scorecard_frames_models_by_marks():
     assert means.kl["floor (estimate)"] == pytest.approx(means.kl["good"], rel=0.25)
     assert ((means.low < means.kl) & (means.kl < means.high)).all()
     assert (means.n_patients == 100).all()
-    exact = scores.scorecard(table, {"good": shares}, truth=shares).set_index(["model", "rows"])
+    exact = scores.scorecard(table, {"good": shares}, truth=shares).set_index(["model", "group"])
     assert exact.kl["floor", "all rows"] == exact.kl["good", "all rows"]
     assert exact.kl["floor (estimate)", scores.WELL] == means.kl["floor (estimate)"]
 
@@ -88,13 +98,13 @@ def test_the_floor_of_few_votes_is_not_estimated():
     votes = np.zeros((6, 6), int)
     votes[:, 0] = [1, 3, 5, 7, 10, 20]
     card = scores.scorecard(as_table(votes).drop(columns="fold"), {})
-    uniform = card[card.model == "uniform"].set_index("rows")
+    uniform = card[card.model == "uniform"].set_index("group")
     assert uniform.n_rows.to_dict() == {
         **{"all rows": 6, "3-9 votes": 3, ">= 10 votes": 2, "idealised": 2}
     }
     np.testing.assert_allclose(uniform.kl, math.log(6))
     assert set(card.model) == {"uniform", "floor (estimate)"}
-    assert set(card[card.model == "floor (estimate)"].rows) == {">= 10 votes", "idealised"}
+    assert set(card[card.model == "floor (estimate)"].group) == {">= 10 votes", "idealised"}
 
 
 def test_no_interval_from_one_patient():
@@ -106,7 +116,7 @@ def test_no_interval_from_one_patient():
 
 
 def test_models_stand_side_by_side_with_their_bounds():
-    columns = ["model", "rows", "kl", "low", "high", "n_rows", "n_patients"]
+    columns = ["model", "group", "kl", "low", "high", "n_rows", "n_patients"]
     card = pd.DataFrame(
         [
             ("prior", "all rows", 1.3312, 1.2, 1.4, 9, 4),
@@ -158,10 +168,10 @@ def test_differences_are_paired():
     table, better = random_table(200)
     worse = 0.9 * better + 0.1 / 6
     lines = scores.differences(table, {"a": better, "b": worse}, [("a", "b")])
-    assert lines.rows.tolist() == ["all rows", scores.WELL]
+    assert lines.group.tolist() == ["all rows", scores.WELL]
     votes = table[COLUMNS]
     expected = metric.kl_divergence(votes, better) - metric.kl_divergence(votes, worse)
     assert lines.difference[0] == pytest.approx(expected)
     assert lines.low[0] < expected < lines.high[0] < 0
-    card = scores.scorecard(table, {"a": better}).set_index(["model", "rows"])
+    card = scores.scorecard(table, {"a": better}).set_index(["model", "group"])
     assert lines.high[0] - lines.low[0] < (card.high - card.low)["a", "all rows"]

@@ -22,7 +22,7 @@ def test_calibrated_answers_lie_on_the_diagonal_and_others_do_not(panel):
     table, prediction = panel
     curve = scores.reliability(table, prediction)
     assert curve["class"].unique().tolist() == list(CLASSES)
-    assert (curve.groupby("class").rows.sum() == 3000).all()
+    assert (curve.groupby("class").n_rows.sum() == 3000).all()
     error = scores.calibration_error(curve)
     assert error.index.tolist() == list(CLASSES)
     assert error.max() < 0.02
@@ -32,7 +32,7 @@ def test_calibrated_answers_lie_on_the_diagonal_and_others_do_not(panel):
 
 def test_calibration_error_is_weighted_by_rows():
     curve = pd.DataFrame(
-        {"class": ["a", "a"], "predicted": [0.1, 0.5], "voted": [0.1, 0.9], "rows": [3, 1]}
+        {"class": ["a", "a"], "predicted": [0.1, 0.5], "voted": [0.1, 0.9], "n_rows": [3, 1]}
     )
     assert scores.calibration_error(curve)["a"] == pytest.approx(0.1)
 
