@@ -168,7 +168,8 @@ def _build_wheel(folder):
     source = Path(folder) / "source"
     package = paths.REPOSITORY / "hms_utils"
     shutil.copytree(package, source / "hms_utils", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(paths.REPOSITORY / "pyproject.toml", source)
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(paths.REPOSITORY / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps"]
     command = [*pip, "--no-build-isolation", "--wheel-dir", folder, source]
     env = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # 1980, as `ZipInfo` dates files
@@ -176,7 +177,7 @@ def _build_wheel(folder):
     if done.returncode:
         raise RuntimeError(
             f"the wheel of hms_utils could not be built:\n{done.stderr.strip()}\n"
-            "If a builder is missing: python -m pip install setuptools wheel"
+            "If the builder is missing or too old: python -m pip install 'setuptools>=77'"
         )
     (wheel,) = Path(folder).glob("*.whl")
     return wheel

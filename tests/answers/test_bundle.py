@@ -155,7 +155,7 @@ def test_other_peoples_files_are_never_replaced(outputs, tmp_path):
 def test_a_wheel_that_cannot_be_built_leaves_the_earlier_bundle(outputs, written, monkeypatch):
     before = (written / "dataset" / bundle.ARCHIVE).read_bytes()
     monkeypatch.setattr(sys, "executable", "false")
-    with pytest.raises(RuntimeError, match="pip install setuptools wheel"):
+    with pytest.raises(RuntimeError, match="pip install 'setuptools>=77'"):
         bundle.write_bundle(outputs, written, "someone")
     assert (written / "dataset" / bundle.ARCHIVE).read_bytes() == before
     assert list(written.parent.iterdir()) == [written]
