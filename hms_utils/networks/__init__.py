@@ -6,7 +6,6 @@ recordings, and maps of what a network looks at with their tests. `NETWORKS` in 
 the table of networks. Notebooks 3 and 4 train, 5 seals and explains, 6 answers.
 """
 
-from hms_utils.networks.engines import ENGINES
 from hms_utils.networks.ensemble import Ensemble, load_oof, seal
 from hms_utils.networks.fitter import HEAD, Stage
 from hms_utils.networks.inputs import AUGMENTATIONS, augmentation_examples, make_dataset
@@ -17,7 +16,6 @@ from hms_utils.networks.weights import find_weights
 
 __all__ = [
     "AUGMENTATIONS",
-    "ENGINES",
     "HEAD",
     "NETWORKS",
     "TOP_LAYERS",

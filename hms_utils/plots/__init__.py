@@ -1,8 +1,9 @@
-"""Figures: each function takes data and axes, and returns the figure.
+"""Figures.
 
-`data` draws votes, EEG and images, `scores` what models reach, `maps` what they look at;
-`draw_card` and `draw_course` make whole pictures of one window and of one recording.
-`save` writes them as PNG and SVG. All notebooks use it.
+In come arrays and tables, and axes to draw into; out go figures, which `save` writes as PNG
+and SVG. `data` draws votes, EEG and images, `scores` what models reach, `maps` what they look
+at; `draw_card` and `draw_course` make whole pictures of one window and of one recording. All
+notebooks use it.
 """
 
 from hms_utils.plots.card import draw_card

@@ -7,11 +7,10 @@ reads data begins with it.
 """
 
 from hms_utils.sample.dataset import (
-    DEFAULT_PATIENTS,
     generate,
     locate,
     read_planted,
     read_truth,
 )
 
-__all__ = ["DEFAULT_PATIENTS", "generate", "locate", "read_planted", "read_truth"]
+__all__ = ["generate", "locate", "read_planted", "read_truth"]

@@ -13,7 +13,6 @@ from hms_utils.scores.classes import per_class
 from hms_utils.scores.faults import id_faults, text_faults, value_faults
 from hms_utils.scores.metric import (
     EPSILON,
-    class_divergence,
     kl_divergence,
     row_divergence,
     score,
@@ -21,7 +20,6 @@ from hms_utils.scores.metric import (
 from hms_utils.scores.tables import (
     WELL,
     differences,
-    estimated_floor,
     fold_priors,
     mean_vote,
     scorecard,
@@ -43,11 +41,9 @@ __all__ = [
     "WELL",
     "blend_out_of_fold",
     "calibration_error",
-    "class_divergence",
     "coverage",
     "differences",
     "entropy",
-    "estimated_floor",
     "expert_entropy",
     "fit_blend",
     "fit_concentration",

@@ -62,7 +62,7 @@ def slow(monkeypatch):
     image = {view: np.full((1, 4, 16, 32), 99, np.uint8) for view in VIEWS}
 
     def stream(test, *_, **__):
-        for part in stream.split(range(len(test))):
+        for part in streaming.split(range(len(test))):
             yield [(image, "", 0.01)] * len(part)
 
     monkeypatch.setattr(hidden_test, "monotonic", clock)

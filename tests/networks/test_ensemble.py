@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hms_utils import networks
-from hms_utils.constants import VOTE_COLUMNS
+from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.networks import Ensemble, engines, models
 
 
@@ -22,7 +22,8 @@ def train(folder, name="cnn"):
         model.save(path)
         path.with_suffix(".json").write_text(json.dumps({"key": key}))
     (folder / "oof").mkdir()
-    (folder / "oof" / f"{name}.parquet").touch()
+    oof = pd.DataFrame([[0.5, *[0.1] * 5]] * 2, columns=list(PREDICTION_COLUMNS))
+    oof.assign(label_id=[1, 2], fold=[0, 1]).to_parquet(folder / "oof" / f"{name}.parquet")
 
 
 def seal(folder, temperature=1.0):
@@ -55,7 +56,8 @@ def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
     seal(tmp_path)
     settings = Ensemble(tmp_path).settings
     assert settings["images"] == {"reduce": [4, 2], "db_range": [-10, 40]}
-    np.testing.assert_allclose(settings["prior"], [10 / 12, 0, 0, 0, 0, 2 / 12])
+    # Of the row with many votes, and of one more that votes for all alike.
+    np.testing.assert_allclose(settings["prior"], [6 / 12, *[1 / 12] * 4, 2 / 12])
     assert settings["synthetic"]
     assert settings["concentration"] == 5
     assert settings["models"]["cnn"]["views"] == ["near"]
@@ -109,15 +111,19 @@ def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, m
 
 def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
-        networks.load_oof(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+        networks.load_oof(tmp_path, ["cnn"], "images")
     train(tmp_path)
-    networks.load_oof(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+    table, predictions = networks.load_oof(tmp_path, ["cnn"], "images")
+    assert table.columns.tolist() == ["label_id", "fold"]
+    np.testing.assert_array_equal(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
     with pytest.raises(ValueError, match="found others"):
-        networks.load_oof(tmp_path, "cnn", "other images", notebook="03_cnn_baseline")
+        networks.load_oof(tmp_path, ["cnn"], "other images")
+    with pytest.raises(ValueError, match=r"networks among \['cnn', 'efficientnet_b0'\], found"):
+        networks.load_oof(tmp_path, ["cnn", "resnet"], "images")
     record = tmp_path / "models" / "cnn" / "fold1.json"
     record.write_text(json.dumps({"key": {"data": "images", "epochs": 2}}))
     with pytest.raises(ValueError, match="found others"):
-        networks.load_oof(tmp_path, "cnn", "images", notebook="03_cnn_baseline")
+        networks.load_oof(tmp_path, ["cnn"], "images")
 
 
 def test_a_seal_of_an_older_version_is_refused(tmp_path):

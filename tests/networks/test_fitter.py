@@ -57,9 +57,7 @@ def test_loss_of_training_is_the_mean_divergence_of_its_rows(fitter):
         (Stage("well voted", 1, 0.0, layers=HEAD, min_votes=10), ROWS[2::3]),
     ):
         history = fit(fitter, stage, rows)
-        expected = kl_divergence(
-            fitter.targets[rows], answers[rows], weights=fitter.weights[rows]
-        )
+        expected = kl_divergence(fitter.targets[rows], answers[rows], weights=fitter.weights[rows])
         assert history[0]["loss"] == pytest.approx(expected, rel=1e-4)
 
 

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hms_utils import networks
 from hms_utils.constants import CHAINS, CLASSES
 from hms_utils.networks import explain, grad_cam, models
+from hms_utils.networks import maps as map_tests
 from hms_utils.networks.backend import keras
 
 TILE = (32, 64)
@@ -95,25 +95,26 @@ def test_a_window_alone_is_compared_with_itself(cnn, images):
 def test_a_class_that_nothing_speaks_for_has_a_map_of_zeros(cnn, images):
     zeros = grad_cam.grad_cam(cnn, images, ROWS, (LPD + 1) % 6)
     assert not zeros.any()
-    test = explain.deletion_test(cnn, images, ROWS, (LPD + 1) % 6, zeros)
+    test = map_tests.deletion_test(cnn, images, ROWS, (LPD + 1) % 6, zeros)
     np.testing.assert_allclose(test, 0, atol=1e-12)
 
 
 def test_deletion_finds_a_right_map_and_no_other(mosaic, images, maps):
-    right = explain.deletion_test(mosaic, images, ROWS, LPD, maps, share=0.02)
+    right = map_tests.deletion_test(mosaic, images, ROWS, LPD, maps, share=0.02)
     assert (right.marked > 0.5).all()
     assert (right.difference > 0.5 * right.marked).all()
     np.testing.assert_allclose(right.difference, right.marked - right.random)
     noise = np.random.default_rng(1).random(maps.shape, np.float32)
-    chance = explain.deletion_test(mosaic, images, ROWS, LPD, noise, share=0.02)
+    chance = map_tests.deletion_test(mosaic, images, ROWS, LPD, noise, share=0.02)
     assert np.abs(chance.difference).max() < 0.05 * right.difference.min()
-    wrong = explain.deletion_test(mosaic, images, ROWS, LPD, maps.max() - maps, share=0.5)
+    wrong = map_tests.deletion_test(mosaic, images, ROWS, LPD, maps.max() - maps, share=0.5)
     assert (wrong.difference < 0).all()
 
 
 def test_deletion_does_not_depend_on_batches(mosaic, images, maps):
     one, other = (
-        explain.deletion_test(mosaic, images, ROWS, LPD, maps, batch_size=size) for size in (4, 32)
+        map_tests.deletion_test(mosaic, images, ROWS, LPD, maps, batch_size=size)
+        for size in (4, 32)
     )
     np.testing.assert_allclose(one, other, atol=1e-5)
 
@@ -124,7 +125,7 @@ def test_control_has_the_same_shape_elsewhere():
     rng = np.random.default_rng(0)
     places = set()
     for _ in range(20):
-        moved = explain._elsewhere(rng, mask)
+        moved = map_tests._elsewhere(rng, mask)
         view, chain = np.argwhere(moved.any(axis=(2, 3)))[0]
         places.add((view, chain))
         assert moved[view, chain].sum() == moved.sum() == mask.sum()
@@ -146,7 +147,7 @@ def test_out_of_fold_takes_the_network_of_each_row(mosaic, images, maps):
         settings={"models": {"efficientnet_b0": settings}},
     )
     views, folds = {"a": images[1], "b": images[0]}, np.array([0, 0, 1, 1] * 3)
-    found, test = networks.explain(opened, "efficientnet_b0", views, folds, ROWS, LPD)
+    found, test = explain(opened, "efficientnet_b0", views, folds, ROWS, LPD)
     mosaic.set_weights(seeing)
     seen = folds[ROWS] == 0
     np.testing.assert_allclose(found[seen], maps[seen], atol=1e-7)
@@ -169,4 +170,4 @@ def test_bad_input_is_refused(cnn, images):
     maps = np.zeros((1, 2, 4, *TILE))
     for bad in ({"maps": maps[:, :1]}, {"maps": maps, "share": 1.0}):
         with pytest.raises(ValueError, match="share between 0 and 1, found"):
-            explain.deletion_test(cnn, images, [0], [0], **bad)
+            map_tests.deletion_test(cnn, images, [0], [0], **bad)

@@ -103,6 +103,5 @@ def test_the_course_has_round_times(start, seconds, labels, axis, course):
     assert [label.get_text() for label in last.get_xticklabels()[:3]] == labels
     assert last.get_xlabel().startswith(axis)
     assert figure.get_supxlabel() == "a note  another"
-    assert "SYNTHETIC" in figure.get_supxlabel()
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == [*CLASSES, "no answer"]
