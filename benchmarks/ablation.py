@@ -75,7 +75,11 @@ def run(windows, data_dir, output_dir, name, *, views, reduce=(4, 2), patch=None
         if patch:
             stack.enter_context(mock.patch.object(fitter, *patch))
         oof, _ = training.cross_validate(
-            *(build, images, views, index, table[index.patient_id].to_numpy()),
+            build,
+            images,
+            views,
+            index,
+            table[index.patient_id].to_numpy(),
             output_dir / name.replace(" ", "-"),
             batch_size=16,
             **options,

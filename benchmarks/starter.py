@@ -112,7 +112,13 @@ def train_ours(images, index, fold, output_dir):
     """Return the same of this suite's recipe; an epoch's seconds are as it prints them."""
     build = functools.partial(models.build_efficientnet_b0, len(VIEWS), images["eeg50"].shape[2:])
     oof, history = training.cross_validate(
-        *(build, images, VIEWS, index, fold, output_dir, OURS),
+        build,
+        images,
+        VIEWS,
+        index,
+        fold,
+        output_dir,
+        OURS,
         batch_size=BATCH,
         augment=("swap", "reverse", "narrow"),
     )

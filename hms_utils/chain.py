@@ -18,8 +18,12 @@ from hms_utils.eeg import read_test
 from hms_utils.scores import WELL
 
 NOTEBOOKS = (
-    *("01_eda", "02_spectrograms", "03_cnn_baseline"),
-    *("04_efficientnet_b0", "05_comparison", "06_submission"),
+    "01_eda",
+    "02_spectrograms",
+    "03_cnn_baseline",
+    "04_efficientnet_b0",
+    "05_comparison",
+    "06_submission",
 )
 # The notebooks' own values are quick; these are for the competition's data.
 _TRAINING = {
@@ -224,7 +228,9 @@ def _execute(name, parameters, output_dir):
     with _peak_memory() as peak:
         try:
             papermill.execute_notebook(
-                *(str(_notebook(name)), str(executed), parameters),
+                str(_notebook(name)),
+                str(executed),
+                parameters,
                 kernel_name="python3",
                 cwd=str(paths.REPOSITORY),
                 progress_bar=sys.stderr.isatty(),

@@ -64,7 +64,11 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"] == "random weights, as asked"
     assert {line["model"] for line in metrics["scorecard"]} == {
-        *("uniform", "prior", "efficientnet_b0, raw", "efficientnet_b0", "floor (estimate)")
+        "uniform",
+        "prior",
+        "efficientnet_b0, raw",
+        "efficientnet_b0",
+        "floor (estimate)",
     }
     blend = paths.read_json(tmp_path / "blend.json")
     assert sum(part["share"] for part in blend["models"].values()) == pytest.approx(1)
@@ -74,13 +78,12 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
         assert f'<h2 id="{name}">' in page
         assert paths.read_json(tmp_path / "metrics" / f"{name}.json")["headline"] in page
 
-    # Trained again, all of one network and a fold of the other, gives the same to the byte.
+    # A fold that is trained again gives the same to the byte.
     before = (tmp_path / "submission.csv").read_bytes()
-    shutil.rmtree(tmp_path / "models" / "cnn")
-    (tmp_path / "models" / "efficientnet_b0" / "fold1.keras").unlink()
+    (tmp_path / "models" / "cnn" / "fold1.keras").unlink()
     result = run(*arguments[:4], "--from", "3", *options(TRAINING))
     assert result.exit_code == 0, result.output
-    assert result.output.count("already trained") == 1
+    assert result.output.count("already trained") == 3
     assert "02_spectrograms" not in result.output
     assert (tmp_path / "submission.csv").read_bytes() == before
 
@@ -91,7 +94,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
 ):
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
     settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2", "TOP_EPOCHS=1"]
-    result = run(*("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"), *options(settings))
+    result = run("--data-dir", real_dir, "--output-dir", tmp_path, "--quick", *options(settings))
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")
     assert len(check_result(result, real_dir, tmp_path)) == 6
@@ -157,7 +160,8 @@ def default_sample(tmp_path_factory):
         pytest.skip("this machine has data, so no sample is made")
     output = tmp_path_factory.mktemp("default")
     papermill.execute_notebook(
-        *(paths.REPOSITORY / "notebooks" / "01_eda.ipynb", output / "01_eda.ipynb"),
+        paths.REPOSITORY / "notebooks" / "01_eda.ipynb",
+        output / "01_eda.ipynb",
         {"OUTPUT_DIR": str(output)},
         kernel_name="python3",
         cwd=paths.REPOSITORY / "notebooks",

@@ -46,8 +46,15 @@ def test_module_runs_and_helps():
 def test_run_hands_the_scheduler_to_the_notebooks(sample_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "")  # restored in the end
     result = invoke(
-        *("run", "--data-dir", sample_dir, "--output-dir", tmp_path, "--only", "02"),
-        *("--scheduler", "udp://nobody:1"),
+        "run",
+        "--data-dir",
+        sample_dir,
+        "--output-dir",
+        tmp_path,
+        "--only",
+        "02",
+        "--scheduler",
+        "udp://nobody:1",
     )
     assert result.exit_code == 1
     assert "unknown address scheme 'udp'" in result.output
@@ -268,8 +275,15 @@ def test_card_is_drawn_with_and_without_models(recordings, models_dir, tmp_path,
     picture = tmp_path / "outputs" / "predictions" / "clinic_card.png"
     assert matplotlib.image.imread(picture).shape == (1000, 1400, 4)
     result = invoke(
-        *("card", "--eeg", recordings / "good.parquet", "--at", 25),
-        *("--models", models_dir, "--out", tmp_path / "new" / "card.png"),
+        "card",
+        "--eeg",
+        recordings / "good.parquet",
+        "--at",
+        25,
+        "--models",
+        models_dir,
+        "--out",
+        tmp_path / "new" / "card.png",
     )
     assert result.exit_code == 0, result.output
     assert "Seizure 0." in result.output

@@ -27,8 +27,10 @@ DATASET = "hms-submission-models"
 KERNEL = "hms-submission"  # a notebook and a data set cannot share a name
 ARCHIVE = "hms-submission.bin"
 FILES = (
-    *(f"dataset/{ARCHIVE}", "dataset/dataset-metadata.json"),
-    *(f"kernel/{KERNEL}.ipynb", "kernel/kernel-metadata.json"),
+    f"dataset/{ARCHIVE}",
+    "dataset/dataset-metadata.json",
+    f"kernel/{KERNEL}.ipynb",
+    "kernel/kernel-metadata.json",
 )
 
 _INTRODUCTION = f"""\

@@ -8,9 +8,16 @@ import pandas as pd
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 
 TRAIN_COLUMNS = (
-    *("eeg_id", "eeg_sub_id", "eeg_label_offset_seconds"),
-    *("spectrogram_id", "spectrogram_sub_id", "spectrogram_label_offset_seconds"),
-    *("label_id", "patient_id", "expert_consensus", *VOTE_COLUMNS),
+    "eeg_id",
+    "eeg_sub_id",
+    "eeg_label_offset_seconds",
+    "spectrogram_id",
+    "spectrogram_sub_id",
+    "spectrogram_label_offset_seconds",
+    "label_id",
+    "patient_id",
+    "expert_consensus",
+    *VOTE_COLUMNS,
 )
 TEST_COLUMNS = ("spectrogram_id", "eeg_id", "patient_id")
 

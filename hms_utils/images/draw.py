@@ -20,11 +20,17 @@ from hms_utils.paths import code_version
 
 # The modules that say what is drawn.
 CODE = (
-    *("images/cache", "images/draw", "images/mel", "images/competition", "images/pixels"),
-    *("eeg/montage", "eeg/files", "constants"),
+    "images/cache",
+    "images/draw",
+    "images/mel",
+    "images/competition",
+    "images/pixels",
+    "eeg/montage",
+    "eeg/files",
+    "constants",
 )
-# The 50 s around a label, its central 10 s in finer detail, ten minutes as given.
-# Length of each view's time axis; the label is in the middle of all.
+# The 50 s around a label, its central 10 s in finer detail, ten minutes as given: the
+# length of each view's time axis, in whose middle the label is.
 VIEW_SECONDS = {
     "eeg50": EEG_SECONDS,
     "eeg10": LABEL_SECONDS,

@@ -16,8 +16,15 @@ from hms_utils.networks.fitter import HEAD, Fitter
 from hms_utils.networks.inputs import AUGMENTATIONS
 
 _CODE = (
-    *("networks/training", "networks/fitter", "networks/models", "networks/weights"),
-    *("networks/inputs", "networks/backend", "eeg/tables", "scores/metric", "constants"),
+    "networks/training",
+    "networks/fitter",
+    "networks/models",
+    "networks/weights",
+    "networks/inputs",
+    "networks/backend",
+    "eeg/tables",
+    "scores/metric",
+    "constants",
 )
 
 

@@ -114,7 +114,8 @@ def _draw_spectrograms(rows, axes):
     tiles = decibel.reshape(-1, len(CHAINS), len(FREQUENCIES)).transpose(1, 2, 0)
     for chain, tile, ax in zip(CHAINS, tiles, axes, strict=True):
         picture = ax.imshow(
-            *(tile, "magma"),
+            tile,
+            "magma",
             origin="lower",
             aspect="auto",
             extent=(-half, half, FREQUENCIES[0], FREQUENCIES[-1]),
@@ -179,7 +180,8 @@ def _mark_eeg(maps, ax):
     for chain, profile in enumerate(weight):
         extent = (0, EEG_SECONDS, ticks[4 * chain + 3] - half, ticks[4 * chain] + half)
         ax.imshow(
-            *(np.ones_like(profile)[None], "Reds"),
+            np.ones_like(profile)[None],
+            "Reds",
             extent=extent,
             aspect="auto",
             alpha=0.5 * profile[None],
@@ -198,7 +200,7 @@ def _mark_spectrograms(chains, axes):
     for tile, ax in zip(chains, axes, strict=True):
         if largest > 0:
             ax.contour(
-                *(tile,),
+                tile,
                 levels=[largest * 0.5, largest * 0.75],
                 extent=(-half, half, 0, F_MAX),
                 colors=["#7FFFD4", "white"],

@@ -150,7 +150,8 @@ def tiles(image, axes, *, seconds, label=""):
     """
     for chain, tile, ax in zip(CHAINS, image, axes, strict=True):
         picture = ax.imshow(
-            *(tile, "magma"),
+            tile,
+            "magma",
             vmin=0,
             vmax=255,
             origin="lower",

@@ -159,7 +159,7 @@ from hms_utils.images import cache, draw
 
 @functools.wraps(draw.draw_recordings)
 def slowly(*arguments, draw=draw.draw_recordings):
-    time.sleep(0.3)  # so that there is something to interrupt
+    time.sleep(0.15)  # so that there is something to interrupt
     return draw(*arguments)
 
 draw.draw_recordings = slowly

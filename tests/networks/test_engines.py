@@ -33,7 +33,6 @@ def images():
 
 
 def test_functions_of_tensorflow_are_the_folds(folder, images, monkeypatch):
-
     opened, views = Ensemble(folder), list(images.values())
     assert opened.n_folds == 2
     for name, (model, weights) in opened.networks.items():
@@ -60,11 +59,14 @@ def test_functions_of_tensorflow_are_the_folds(folder, images, monkeypatch):
 def test_onnx_answers_as_tensorflow(folder, images, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
-    shutil.copytree(folder, tmp_path / "a")
+    folder = shutil.copytree(folder, tmp_path / "a")
+    settings = paths.read_json(folder / "blend.json")
+    settings["models"]["efficientnet_b0"]["folds"].popitem()  # to export takes long
+    paths.write_json(folder / "blend.json", settings)
     expected = Ensemble(folder).answers(images)
-    opened = Ensemble(tmp_path / "a", "onnx")
+    opened = Ensemble(folder, "onnx")
     assert opened.networks == {}
-    assert capsys.readouterr().out.count("exporting it to ONNX, once") == 4
+    assert capsys.readouterr().out.count("exporting it to ONNX, once") == 3
     for name, answers in opened.answers(images).items():
         assert np.abs(answers - answers[0]).max() > 0.01
         np.testing.assert_allclose(answers, expected[name], atol=1e-4)

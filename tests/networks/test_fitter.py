@@ -210,42 +210,32 @@ def test_mixed_precision_keeps_probabilities_in_float32(mixed_precision, tmp_pat
 
 
 TWO_DEVICES = """
-import sys
-import numpy as np
 import tensorflow as tf
 from hms_utils.networks import fitter as module
 from tests.networks import test_fitter as t
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-if sys.argv[1] == "2":
-    module.prepare_hardware = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-fitter = t.make_fitter(t.build, ("swap", "mask"))
-stages = (
-    t.Stage("head", 2, 1e-3, layers=t.HEAD),
-    t.Stage("all rows", 3, 1e-3),
-    t.Stage("well", 1, 1e-3, min_votes=10),
-)
-losses = []
-for n_rows in (43, 41):  # neither divides into batches of eight, nor by two
-    fitter.restart()
-    for stage in stages:
-        losses += [line["loss"] for line in t.fit(fitter, stage, np.arange(n_rows))]
-answers = fitter.predict(np.arange(41), flipped=True)
-print(fitter.strategy.num_replicas_in_sync, *losses, *answers.ravel())
+module.prepare_hardware = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+print(*t.losses_and_answers(2))
 """
 
 
+def losses_and_answers(n_devices):
+    fitter = make_fitter(build, ("swap", "mask"))
+    assert fitter.strategy.num_replicas_in_sync == n_devices
+    losses = []
+    for n_rows in (43, 41):  # neither divides into batches of eight, nor by two
+        fitter.restart()
+        for stage in (Stage("head", 2, 1e-3, layers=HEAD), Stage("all rows", 3, 1e-3)):
+            losses += [line["loss"] for line in fit(fitter, stage, np.arange(n_rows))]
+    return [*losses, *fitter.predict(np.arange(41), flipped=True).ravel()]
+
+
 def test_two_devices_give_the_loss_of_one():
-    found = {}
-    for n_devices in (1, 2):
-        command = [sys.executable, "-c", TWO_DEVICES, str(n_devices)]
-        run = subprocess.run(
-            command, cwd=paths.REPOSITORY, capture_output=True, text=True, check=True
-        )
-        n_replicas, *found[n_devices] = (
-            float(word) for word in run.stdout.splitlines()[-1].split()
-        )
-        assert n_replicas == n_devices
-    assert len(found[1]) == 12 + 41 * 6
-    assert found[1][2] > found[1][4]
-    np.testing.assert_allclose(found[2], found[1], rtol=1e-3, atol=1e-5)
+    command = [sys.executable, "-c", TWO_DEVICES]
+    run = subprocess.run(command, cwd=paths.REPOSITORY, capture_output=True, text=True, check=True)
+    two = [float(word) for word in run.stdout.splitlines()[-1].split()]
+    one = losses_and_answers(1)
+    assert len(one) == 10 + 41 * 6
+    assert one[2] > one[4]
+    np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-5)

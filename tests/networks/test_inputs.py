@@ -19,7 +19,8 @@ def batches(dataset):
 def augmented(images, *names, repeats=100, seed=0):
     """Return pairs of an image and what was made of it."""
     dataset = make_dataset(
-        *(images, np.arange(N_IMAGES).repeat(repeats)),
+        images,
+        np.arange(N_IMAGES).repeat(repeats),
         np.eye(N_IMAGES).repeat(repeats, axis=0),
         batch_size=50,
         augment=names,
@@ -118,7 +119,7 @@ def test_a_quarter_of_images_lose_one_view_but_for_its_middle(images):
 def test_mixup_mixes_images_and_targets_alike():
     images = [np.stack([np.full((4, 8, 32), 10 * k, np.uint8) for k in range(N_IMAGES)])]
     dataset = make_dataset(
-        *(images, range(N_IMAGES), np.eye(N_IMAGES)), batch_size=5, augment=("mixup",), seed=0
+        images, range(N_IMAGES), np.eye(N_IMAGES), batch_size=5, augment=("mixup",), seed=0
     )
     shares = []
     for pictures, targets in batches(dataset):

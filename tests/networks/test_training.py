@@ -10,7 +10,8 @@ import pytest
 
 from hms_utils import paths
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.networks import Stage, fitter, models, training
+from hms_utils.images import fingerprint
+from hms_utils.networks import Ensemble, Stage, explain, fitter, load_oof, models, seal, training
 from hms_utils.networks.backend import keras
 
 N_ROWS = 48
@@ -44,7 +45,7 @@ build = functools.partial(models.build_cnn, 2, (16, 32), filters=(8, 16), dropou
 def train(folder, *, stages=STAGES, index=None, fold=FOLD, **changed):
     index = make_index() if index is None else index
     return training.cross_validate(
-        *(build, make_images(), VIEWS, index, fold, folder, stages), **SETTINGS | changed
+        build, make_images(), VIEWS, index, fold, folder, stages, **SETTINGS | changed
     )
 
 
@@ -234,7 +235,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     for views in ((), ("near", "middle")):
         with pytest.raises(ValueError, match=r"expected views among \['near', 'far', 'unused'\]"):
             training.cross_validate(
-                *(build, make_images(), views, make_index(), FOLD, tmp_path, STAGES), **SETTINGS
+                build, make_images(), views, make_index(), FOLD, tmp_path, STAGES, **SETTINGS
             )
 
 
@@ -247,3 +248,32 @@ def test_loss_that_is_not_finite_stops_the_training(tmp_path):
             train(tmp_path, stages=stages)
     assert not (tmp_path / "oof").exists()
     assert not (tmp_path / "models" / "cnn" / "fold0.keras").exists()
+
+
+def test_a_third_network_takes_one_function_and_one_entry(tmp_path, monkeypatch):
+    """The example of docs/development.md, trained, sealed and explained as the others are."""
+    page = (paths.REPOSITORY / "docs" / "development.md").read_text(encoding="utf-8")
+    source = (
+        page.partition("## Adding a network")[2].partition("```python\n")[2].partition("```")[0]
+    )
+    monkeypatch.setitem(models.NETWORKS, "tiny", None)  # to be taken out again
+    exec(source, {})
+    tiny = models.NETWORKS["tiny"]
+    build = functools.partial(tiny.build, len(VIEWS), (16, 32))
+    images, index = make_images(), make_index()
+    stages = [Stage("all rows", 8, 1e-2)]
+    training.cross_validate(
+        build, images, VIEWS, index, FOLD, tmp_path, stages, batch_size=8, augment=()
+    )
+    data = fingerprint(images, index, FOLD)
+    _, predictions = load_oof(tmp_path, ["tiny"], data)
+    assert (predictions["tiny"].argmax(axis=1) == np.arange(N_ROWS) % 2).mean() > 0.9
+    train_images = tmp_path / "spectrograms" / "train"
+    paths.write_json(train_images / "settings.json", {"reduce": [8, 8], "db_range": [-20, 40]})
+    paths.write_json(train_images / "source.json", {"synthetic": True})
+    seal(tmp_path, {"tiny": {"temperature": 1.0, "share": 1.0}}, index, 5.0)
+    maps, tests = explain(
+        Ensemble(tmp_path), "tiny", images, FOLD, np.arange(4), np.array([0, 1, 0, 1])
+    )
+    np.testing.assert_allclose(maps.sum(axis=(1, 2, 3, 4)), 1, rtol=1e-5)
+    assert len(tests) == 4

@@ -42,8 +42,12 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
         )
     )
     expected = {
-        **{"all rows": [0, 1, 2, 3, 4, 5], "3-9 votes": [1], ">= 10 votes": [2, 3, 4, 5]},
-        **{"idealised": [2], "proto": [3], "edge": [4]},
+        "all rows": [0, 1, 2, 3, 4, 5],
+        "3-9 votes": [1],
+        ">= 10 votes": [2, 3, 4, 5],
+        "idealised": [2],
+        "proto": [3],
+        "edge": [4],
     }
     assert {name: np.flatnonzero(rows).tolist() for name, rows in groups.items()} == expected
     assert list(scores.strata(as_table([[1, 0, 0, 0, 0, 0]]))) == ["all rows"]
@@ -100,7 +104,10 @@ def test_the_floor_of_few_votes_is_not_estimated():
     card = scores.scorecard(as_table(votes).drop(columns="fold"), {})
     uniform = card[card.model == "uniform"].set_index("group")
     assert uniform.n_rows.to_dict() == {
-        **{"all rows": 6, "3-9 votes": 3, ">= 10 votes": 2, "idealised": 2}
+        "all rows": 6,
+        "3-9 votes": 3,
+        ">= 10 votes": 2,
+        "idealised": 2,
     }
     np.testing.assert_allclose(uniform.kl, math.log(6))
     assert set(card.model) == {"uniform", "floor (estimate)"}
