@@ -9,6 +9,7 @@ from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.sample import courses
 from hms_utils.sample.dataset import label_rows
 from hms_utils.scores import metric
+from hms_utils.scores.tables import estimated_floor
 
 COLUMNS = list(VOTE_COLUMNS)
 
@@ -78,7 +79,7 @@ def test_the_floor_is_estimated_within_a_tenth_of_what_it_is():
     rows = rows[rows[COLUMNS].sum(axis=1) >= 10]
     votes, truth = rows[COLUMNS].to_numpy(), rows[[f"true_{name}" for name in COLUMNS]].to_numpy()
     exact = metric.kl_divergence(votes, truth)
-    assert scores.estimated_floor(votes).mean() == pytest.approx(exact, rel=0.1)
+    assert estimated_floor(votes).mean() == pytest.approx(exact, rel=0.1)
 
 
 def test_scorecard_frames_models_by_marks():
