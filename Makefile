@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

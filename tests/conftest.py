@@ -14,6 +14,11 @@ from hms_utils.constants import EEG_COLUMNS
 from tests.untrained import seal_untrained
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, so that both processes end at the same time."""
+    items.sort(key=lambda item: "test_chain" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def sample_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample") / "data"

@@ -123,7 +123,7 @@ def test_complete_folds_are_not_trained_again_and_others_are(trained, monkeypatc
 
 def test_killed_training_resumes_at_its_stage_to_the_same_numbers(trained, tmp_path, capsys):
     _, oof, history = trained
-    program = "import sys; from tests import test_training as t; t.train(sys.argv[1])"
+    program = "import sys; from tests.networks import test_training as t; t.train(sys.argv[1])"
     command = [sys.executable, "-c", program, str(tmp_path)]
     process = subprocess.Popen(command, cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL)
     mark, patience = tmp_path / "models" / "cnn" / ".fold1.stage0.json", time.monotonic() + 120
