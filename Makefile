@@ -9,7 +9,7 @@ run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -19,7 +19,6 @@ bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectrograms.py
 	$(BIN)/python benchmarks/scoring.py
-	$(BIN)/python benchmarks/damage.py
 	$(BIN)/python benchmarks/training.py
 
 # Packs the trained models for Kaggle: make kaggle KAGGLE_USERNAME=<your name there>

@@ -16,22 +16,12 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import (
-    blending,
-    bootstrap,
-    cache,
-    data,
-    evaluation,
-    fitting,
-    folds,
-    models,
-    sample,
-    scoring,
-    training,
-)
-from hms_utils.backend import tf
+from hms_utils import eeg, sample, scores
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.fitting import Stage
+from hms_utils.images import DB_RANGE, cache, make_folds
+from hms_utils.networks import Stage, fitter, models, training
+from hms_utils.networks.backend import tf
+from hms_utils.scores import bootstrap, metric
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 VIEWS = ("eeg50", "eeg10", "kaggle600")
@@ -74,18 +64,22 @@ VARIANTS = {
 
 def run(windows, data_dir, output_dir, name, *, views, reduce=(4, 2), patch=None, **options):
     """Train two folds of a variant; return rows and their out-of-fold predictions."""
-    db_range = options.pop("db_range", cache.DB_RANGE)
+    db_range = options.pop("db_range", DB_RANGE)
     scale = "fixed" if db_range else "own"
     drawn = output_dir / f"images-{scale}-{reduce[0]}-{reduce[1]}"
     cache.build(windows, data_dir, drawn, reduce=reduce, db_range=db_range)
     images, index = cache.load(drawn / "spectrograms" / "train")
-    table = folds.make_folds(index.patient_id, 2).set_index("patient_id").fold
+    table = make_folds(index.patient_id, 2).set_index("patient_id").fold
     build = functools.partial(models.build_cnn, len(views), images[views[0]].shape[2:])
     with ExitStack() as stack:
         if patch:
-            stack.enter_context(mock.patch.object(fitting, *patch))
+            stack.enter_context(mock.patch.object(fitter, *patch))
         oof, _ = training.cross_validate(
-            *(build, images, views, index, table[index.patient_id].to_numpy()),
+            build,
+            images,
+            views,
+            index,
+            table[index.patient_id].to_numpy(),
             output_dir / name.replace(" ", "-"),
             batch_size=16,
             **options,
@@ -97,7 +91,7 @@ def run(windows, data_dir, output_dir, name, *, views, reduce=(4, 2), patch=None
 @click.option("--data-dir", type=FOLDER, required=True)
 @click.option("--output-dir", type=FOLDER, required=True)
 def main(data_dir, output_dir):
-    windows = cache.select_windows(data.load_metadata(data_dir, "train"))
+    windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
     answers = {}
     for name, changed in VARIANTS.items():
         print(f"\n{name}")
@@ -106,10 +100,10 @@ def main(data_dir, output_dir):
         if name == "as it is":
             reference = oof
             votes, fold = oof[list(VOTE_COLUMNS)].to_numpy(), oof.fold.to_numpy()
-            answers["calibrated"] = blending.out_of_fold(votes, {"cnn": answers[name]}, fold)
+            answers["calibrated"] = scores.blend_out_of_fold(votes, {"cnn": answers[name]}, fold)
         pd.testing.assert_series_equal(oof.label_id, reference.label_id)
     answers = {
-        "prior": evaluation.fold_priors(reference),
+        "prior": scores.fold_priors(reference),
         **answers,
         "floor": sample.read_truth(data_dir, reference.label_id),
     }
@@ -118,9 +112,9 @@ def main(data_dir, output_dir):
     lines = {}
     for name, answer in answers.items():
         line = lines[name] = {}
-        for rows, part in (("all rows", slice(None)), (evaluation.WELL, well)):
+        for rows, part in (("all rows", slice(None)), (scores.WELL, well)):
             own, base = (
-                scoring.row_divergence(votes[part], values[part])
+                metric.row_divergence(votes[part], values[part])
                 for values in (answer, answers["as it is"])
             )
             low, high = bootstrap.interval(own - base, patients[part])

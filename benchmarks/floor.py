@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from hms_utils import blending, evaluation, sample
+from hms_utils import sample, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -32,10 +32,12 @@ def main(data_dir, output_dir):
         oof = pd.read_parquet(output_dir / "oof" / f"{name}.parquet")
         networks[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
     votes, fold = oof[list(VOTE_COLUMNS)].to_numpy(), oof.fold.to_numpy()
-    answers = {name: blending.out_of_fold(votes, {name: networks[name]}, fold) for name in networks}
-    answers["blend"] = blending.out_of_fold(votes, networks, fold)
+    answers = {
+        name: scores.blend_out_of_fold(votes, {name: networks[name]}, fold) for name in networks
+    }
+    answers["blend"] = scores.blend_out_of_fold(votes, networks, fold)
     truth = sample.read_truth(data_dir, oof.label_id)
-    card = evaluation.scorecard(oof, answers, truth=truth)
+    card = scores.scorecard(oof, answers, truth=truth)
     means = card.set_index(["model", "rows"]).kl
     card["closed"] = [
         (means["prior", line.rows] - line.kl)
@@ -43,9 +45,9 @@ def main(data_dir, output_dir):
         for line in card.itertuples(index=False)
     ]
     print(card.round(3).to_string(index=False))
-    well = card[card.rows == evaluation.WELL].set_index("model").closed
+    well = card[card.rows == scores.WELL].set_index("model").closed
     for name, share in ASKED.items():
-        print(f"{name}: {well[name]:.0%} closed at {evaluation.WELL} (asked: {share:.0%})")
+        print(f"{name}: {well[name]:.0%} closed at {scores.WELL} (asked: {share:.0%})")
 
 
 if __name__ == "__main__":

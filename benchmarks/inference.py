@@ -1,6 +1,6 @@
 """Speed and memory of predicting the test set, at full image size.
 
-    python benchmarks/inference.py [--engine onnx] [--recordings 200]
+    python -m benchmarks.inference [--engine onnx] [--recordings 200]
 
 The networks are untrained, which takes as long; recordings are those of a small sample
 under many ids. `--engine tensorflow` compares with `keras.Model.predict` as well.
@@ -17,9 +17,11 @@ from pathlib import Path
 import click
 import numpy as np
 import psutil
-from damage import make_data, seal_untrained
 
-from hms_utils import drawing, inference, sample, streaming
+from hms_utils import answers, eeg, sample
+from hms_utils.images import VIEWS, streaming
+from tests.damage import make_data
+from tests.untrained import seal_untrained
 
 N_FOLDS, ALL_RECORDINGS, N_PATIENTS = 5, 2600, 20
 N_WINDOWS, N_TURNS = 8, 5  # of the comparison
@@ -35,15 +37,15 @@ def apart(function, *arguments):
 
 def write_models(folder, names, n_folds):
     """Write untrained networks for images at full size."""
-    from hms_utils import models
+    from hms_utils.networks import NETWORKS as TABLE
 
-    networks = {name: (getattr(models, f"build_{name}"), 20) for name in names}
-    seal_untrained(folder, networks, reduce=(1, 1), n_folds=n_folds)
+    builders = {name: (TABLE[name].build, 20) for name in names}
+    seal_untrained(folder, builders, reduce=(1, 1), n_folds=n_folds)
 
 
 def whole(models, data, engine, number):
     """Return seconds and peak memory in GB of predicting so many recordings."""
-    from hms_utils.ensemble import Ensemble
+    from hms_utils.networks import Ensemble
 
     peak, ended = [0], threading.Event()
 
@@ -61,9 +63,9 @@ def whole(models, data, engine, number):
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     opened = Ensemble(models, engine)
-    test = inference.read_test(data)[:number]
+    test = eeg.read_test(data)[:number]
     started = time.perf_counter()
-    _, problems = inference.predict(test, data, opened, budget_hours=8)
+    _, problems = answers.predict_test(test, data, opened, budget_hours=8)
     seconds = time.perf_counter() - started
     ended.set()
     watcher.join()
@@ -75,23 +77,22 @@ def whole(models, data, engine, number):
 def draw(data, number):
     """Return the images of the first recordings, by view."""
     settings = {"reduce": [1, 1], "db_range": [-20, 40]}
-    test = inference.read_test(data)[:number]
+    test = eeg.read_test(data)[:number]
     rows = test[["eeg_id", "spectrogram_id"]].itertuples(index=False)
-    drawn = [streaming.draw(data, *ids, settings)[0] for ids in rows]
-    return {view: np.concatenate([images[view] for images in drawn]) for view in drawing.VIEWS}
+    drawn = [streaming._draw(data, *ids, settings)[0] for ids in rows]
+    return {view: np.concatenate([images[view] for images in drawn]) for view in VIEWS}
 
 
 def against_predict(folder, data, engine):
     """Return for each network seconds a recording, mirror images included, of predict and ours."""
-    from hms_utils import engines, fitting
-    from hms_utils.ensemble import Ensemble
+    from hms_utils.networks import Ensemble, engines, fitter
 
     images, seconds = draw(data, N_WINDOWS), {}
     for name in NETWORKS:
         model = engines.load(folder / name / "models" / name / "fold0.keras")
         opened, views = Ensemble(folder / name, engine), list(images.values())
         ways = (
-            lambda model=model, views=views: fitting.predict(model, views, range(N_WINDOWS)),
+            lambda model=model, views=views: fitter.predict(model, views, range(N_WINDOWS)),
             lambda opened=opened: opened.predict(images),
         )
         theirs, ours = (way() for way in ways)
@@ -108,9 +109,9 @@ def against_predict(folder, data, engine):
 
 def one(folder, data, engine):
     """Return for each network ms from parquet to probabilities, of one image and of its four."""
-    from hms_utils.ensemble import Ensemble
+    from hms_utils.networks import Ensemble
 
-    test, milliseconds = inference.read_test(data), {}
+    test, milliseconds = eeg.read_test(data), {}
     for name in NETWORKS:
         opened = Ensemble(folder / name, engine)
         for flipped in (False, True):
@@ -118,7 +119,7 @@ def one(folder, data, engine):
             for row in test[:20].itertuples():
                 started = time.perf_counter()
                 settings = opened.settings["images"]
-                images, _, _ = streaming.draw(data, row.eeg_id, row.spectrogram_id, settings)
+                images, _, _ = streaming._draw(data, row.eeg_id, row.spectrogram_id, settings)
                 opened.predict(images, flipped=flipped, n_folds=1)
                 taken.append(1e3 * (time.perf_counter() - started))
             milliseconds[name, flipped] = statistics.median(taken[3:])

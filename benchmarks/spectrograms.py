@@ -21,14 +21,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from hms_utils import cache, data, montage, sample, spectrograms
+from hms_utils import sample
 from hms_utils.constants import CHAINS, EEG_COLUMNS, EEG_SECONDS, SFREQ
+from hms_utils.eeg import load_metadata, montage, read_eeg, select_windows
+from hms_utils.images import cache, competition_spectrogram, mel, mel_spectrogram
 
 N_ALTERNATIONS = 15
 _BUILD = """
 import sys
 import pandas as pd
-from hms_utils import cache
+from hms_utils.images import cache
 cache.build(pd.read_parquet(sys.argv[1]), sys.argv[2], sys.argv[3], n_jobs=1)
 """
 
@@ -90,15 +92,15 @@ def read_files(windows, data_dir):
 def mel_figures(window):
     """Compare `mel_spectrogram` with the librosa loop and with its bare matrix products."""
     frame = pd.DataFrame(window, columns=list(EEG_COLUMNS))
-    to_bins, to_waves = spectrograms._windowed_dft(spectrograms.N_WINDOW)
-    frames = np.random.default_rng(0).normal(size=(16, 257, spectrograms.N_WINDOW))
+    to_bins, to_waves = mel._windowed_dft(mel.N_WINDOW)
+    frames = np.random.default_rng(0).normal(size=(16, 257, mel.N_WINDOW))
 
     def products():
         for each in frames:
             to_bins @ (to_waves @ each.T).astype(np.float32)
 
     own, peer, bound = alternate(
-        lambda: spectrograms.mel_spectrogram(window), lambda: librosa_loop(frame), products
+        lambda: mel_spectrogram(window), lambda: librosa_loop(frame), products
     )
     print(
         f"mel_spectrogram: {own * 1e3:.1f} ms, librosa loop {peer * 1e3:.1f} ms: "
@@ -110,7 +112,7 @@ def mel_figures(window):
 def competition_figures(window):
     """Print how many seconds of EEG `competition_spectrogram` takes in a second."""
     course = np.tile(window, (12, 1))
-    (own,) = alternate(lambda: spectrograms.competition_spectrogram(course))
+    (own,) = alternate(lambda: competition_spectrogram(course))
     print(
         f"competition_spectrogram: {len(course) / SFREQ / own:.0f} s of EEG a second (asked: 2000)"
     )
@@ -190,10 +192,10 @@ def main(patients):
     with tempfile.TemporaryDirectory() as temporary, threadpool_limits(1):
         folder = Path(temporary)
         sample.generate(folder / "data", n_patients=patients, seed=0)
-        metadata = data.load_metadata(folder / "data", "train")
-        windows = cache.select_windows(metadata)
+        metadata = load_metadata(folder / "data", "train")
+        windows = select_windows(metadata)
         row = windows.iloc[0]
-        eeg = data.read_eeg(folder / "data" / "train_eegs" / f"{row.eeg_id}.parquet")
+        eeg = read_eeg(folder / "data" / "train_eegs" / f"{row.eeg_id}.parquet")
         window = montage.fill_gaps(eeg[: EEG_SECONDS * SFREQ].T).T
         mel_figures(window)
         competition_figures(window)

@@ -19,10 +19,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hms_utils import cache, data, evaluation, folds, models, scoring, training
-from hms_utils.backend import keras
+from hms_utils import eeg, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.fitting import Stage
+from hms_utils.images import cache
+from hms_utils.networks import Stage, models, training
+from hms_utils.networks.backend import keras
+from hms_utils.scores import metric
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 REDUCE, BATCH, EPOCHS = (4, 2), 16, 12
@@ -110,7 +112,13 @@ def train_ours(images, index, fold, output_dir):
     """Return the same of this suite's recipe; an epoch's seconds are as it prints them."""
     build = functools.partial(models.build_efficientnet_b0, len(VIEWS), images["eeg50"].shape[2:])
     oof, history = training.cross_validate(
-        *(build, images, VIEWS, index, fold, output_dir, OURS),
+        build,
+        images,
+        VIEWS,
+        index,
+        fold,
+        output_dir,
+        OURS,
         batch_size=BATCH,
         augment=("swap", "reverse", "narrow"),
     )
@@ -122,26 +130,26 @@ def train_ours(images, index, fold, output_dir):
 @click.option("--data-dir", type=FOLDER, required=True)
 @click.option("--output-dir", type=FOLDER, required=True)
 def main(data_dir, output_dir):
-    windows = cache.select_windows(data.load_metadata(data_dir, "train"))
+    windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
     images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
-    table = folds.make_folds(index.patient_id, 2).set_index("patient_id").fold
+    table = images.make_folds(index.patient_id, 2).set_index("patient_id").fold
     fold = table[index.patient_id].to_numpy()
-    targets = data.vote_shares(index)
+    targets = eeg.vote_shares(index)
     ours, our_seconds = train_ours(images, index, fold, output_dir)
     theirs, their_seconds = train_starter(images, targets, fold)
 
     index["fold"], answers = fold, {"starter": theirs, "ours": ours}
-    print(evaluation.scorecard(index, answers).round(3).to_string(index=False))
+    print(scores.scorecard(index, answers).round(3).to_string(index=False))
     votes = index[list(VOTE_COLUMNS)].to_numpy()
     n_votes = votes.sum(axis=1)
     seen = sum(stage.epochs * np.sum(n_votes >= stage.min_votes) for stage in OURS)
     print(f"Images seen: {seen} here, {EPOCHS * len(votes)} by the starter's recipe")
-    table = evaluation.differences(index, answers, [("ours", "starter")])
+    table = scores.differences(index, answers, [("ours", "starter")])
     print(f"\n{table.round(3).to_string(index=False)}")
-    well = evaluation.strata(index)[evaluation.WELL]
-    kl = {name: scoring.kl_divergence(votes[well], part[well]) for name, part in answers.items()}
+    well = scores.strata(index)[scores.WELL]
+    kl = {name: metric.kl_divergence(votes[well], part[well]) for name, part in answers.items()}
     print(
-        f"KL at {evaluation.WELL} {100 * (1 - kl['ours'] / kl['starter']):.0f} % lower than the "
+        f"KL at {scores.WELL} {100 * (1 - kl['ours'] / kl['starter']):.0f} % lower than the "
         f"starter's (at least 15); {our_seconds:.1f} s an epoch against {their_seconds:.1f} (less)"
     )
 

@@ -27,7 +27,7 @@ CHILDREN = {
 
 
 def make_images(folder, n_windows):
-    """Write random images as `cache.build` lays them out; return them memory-mapped."""
+    """Write random images as `images.build` lays them out; return them memory-mapped."""
     rng, images = np.random.default_rng(0), []
     for number in range(VIEWS):
         path, shape = Path(folder) / f"{n_windows}_{number}.npy", (n_windows, 4, *TILE)
@@ -49,11 +49,14 @@ def make_index(n_windows):
 
 def pipeline_rate(images, n_windows):
     """Images a second that the input pipeline delivers, all augmentations on."""
-    from hms_utils.inputs import AUGMENTATIONS, make_dataset
+    from hms_utils.networks import AUGMENTATIONS, make_dataset
 
     targets = np.full((n_windows, 6), 1 / 6, np.float32)
     dataset = make_dataset(
-        *(images, range(n_windows), targets, targets[:, 0]),
+        images,
+        range(n_windows),
+        targets,
+        targets[:, 0],
         batch_size=BATCH,
         augment=tuple(AUGMENTATIONS),
     )
@@ -67,7 +70,7 @@ def pipeline_rate(images, n_windows):
 
 def fold_seconds(fitter, n_rows, n_epochs):
     """Seconds of a whole fold, and of each of its epochs' steps."""
-    from hms_utils.fitting import Stage
+    from hms_utils.networks import Stage
 
     rows, stage = np.arange(n_rows), Stage("all rows", n_epochs, 1e-3)
     started = time.perf_counter()
@@ -78,9 +81,8 @@ def fold_seconds(fitter, n_rows, n_epochs):
 
 def pipeline_and_compile():
     """Compare the pipeline with the training step, and five folds with one compile."""
-    from hms_utils import models
-    from hms_utils.fitting import Fitter
-    from hms_utils.inputs import AUGMENTATIONS
+    from hms_utils.networks import AUGMENTATIONS, NETWORKS
+    from hms_utils.networks.fitter import Fitter
 
     process = psutil.Process()
     with tempfile.TemporaryDirectory() as folder:
@@ -95,9 +97,9 @@ def pipeline_and_compile():
             grown = (after.rss - after.shared - before.rss + before.shared) / 1e6
             print(f"  {n_windows:6d} windows: {rate:5.0f} images/s, memory grown by {grown:.0f} MB")
         images, index = make_images(folder, 640), make_index(640)
-        for build in (models.build_cnn, models.build_efficientnet_b0):
+        for network in NETWORKS.values():
             fitter = Fitter(
-                functools.partial(build, VIEWS, TILE),
+                functools.partial(network.build, VIEWS, TILE),
                 images,
                 index,
                 batch_size=BATCH,
@@ -121,10 +123,10 @@ def pipeline_and_compile():
 
 def keras_rate():
     """Print images a second of fine-tuning all layers, BatchNorm in inference mode."""
-    from hms_utils import models
-    from hms_utils.backend import keras
+    from hms_utils.networks.backend import keras
+    from hms_utils.networks.models import build_efficientnet_b0
 
-    model = models.build_efficientnet_b0(VIEWS, TILE)
+    model = build_efficientnet_b0(VIEWS, TILE)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False

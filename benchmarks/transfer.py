@@ -15,9 +15,11 @@ import click
 import numpy as np
 import pandas as pd
 
-from hms_utils import cache, data, scoring
+from hms_utils import eeg
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
-from hms_utils.ensemble import Ensemble
+from hms_utils.images import cache
+from hms_utils.networks import Ensemble
+from hms_utils.scores import metric
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -28,12 +30,12 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 def main(output_dir, real):
     """Print the KL divergence of each model per source, and each recording's answer."""
     _, index = cache.load(output_dir / "spectrograms" / "train")
-    windows = cache.select_windows(data.load_metadata(real, "train"))
+    windows = eeg.select_windows(eeg.load_metadata(real, "train"))
     ensemble = Ensemble(output_dir)
     drawn = ensemble.settings["images"]
     with tempfile.TemporaryDirectory() as temporary:
         images, windows = cache.load(cache.build(windows, real, temporary, **drawn))
-        mean = data.vote_shares(index).mean(axis=0)
+        mean = eeg.vote_shares(index).mean(axis=0)
         answers = {
             "uniform": np.full((len(windows), 6), 1 / 6),
             "mean vote of the sample": np.tile(mean, (len(windows), 1)),
@@ -48,7 +50,7 @@ def main(output_dir, real):
         rows = kinds == kind
         print(f"\n{kind}, {rows.sum()} recordings")
         for name, probabilities in answers.items():
-            divergence = scoring.row_divergence(votes[rows], probabilities[rows])
+            divergence = metric.row_divergence(votes[rows], probabilities[rows])
             low, high = np.percentile(
                 np.random.default_rng(0).choice(divergence, (2000, rows.sum())).mean(axis=1),
                 [2.5, 97.5],

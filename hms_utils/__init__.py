@@ -1,7 +1,20 @@
-"""Helpers of the HMS harmful brain activity notebooks.
+"""Helpers of the HMS harmful brain activity notebooks, in rooms that follow the data.
 
-Importing the package imports none of its modules: TensorFlow is loaded by
-`backend` only, which `inputs`, `models` and `training` import.
+===========  ==================================================================
+``eeg``      tables and files of the competition, clinical files, the montage
+``images``   from a window to an image: spectrograms, the cache on disk, folds
+``scores``   the divergence as Kaggle computes it, scorecard, calibration, blend
+``sample``   the synthetic data set
+``networks`` the two networks, their training, the sealed ensemble, explanations
+``plots``    figures
+``answers``  the hidden test, submission, recordings over time, Kaggle's bundle
+===========  ==================================================================
+
+A room imports only rooms above it, and of these only what they export; each says
+in its docstring what comes in, what goes out and which notebook uses it. Below all
+lie `constants`, `paths` and `progress`, above all `chain`, `report` and `cli`.
+
+Importing the package imports none of them; only ``networks`` loads TensorFlow.
 """
 
 __version__ = "0.1.0"

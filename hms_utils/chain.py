@@ -14,12 +14,16 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.evaluation import WELL
-from hms_utils.inference import read_test
+from hms_utils.eeg import read_test
+from hms_utils.scores import WELL
 
 NOTEBOOKS = (
-    *("01_eda", "02_spectrograms", "03_cnn_baseline"),
-    *("04_efficientnet_b0", "05_comparison", "06_submission"),
+    "01_eda",
+    "02_spectrograms",
+    "03_cnn_baseline",
+    "04_efficientnet_b0",
+    "05_comparison",
+    "06_submission",
 )
 # The notebooks' own values are quick; these are for the competition's data.
 _TRAINING = {
@@ -211,7 +215,7 @@ def _check_needs(values, location):
     if "06_submission" in values:
         read_test(location.path)
     if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":
-        from hms_utils.models import find_weights
+        from hms_utils.networks import find_weights
 
         find_weights("imagenet")
 
@@ -224,7 +228,9 @@ def _execute(name, parameters, output_dir):
     with _peak_memory() as peak:
         try:
             papermill.execute_notebook(
-                *(str(_notebook(name)), str(executed), parameters),
+                str(_notebook(name)),
+                str(executed),
+                parameters,
                 kernel_name="python3",
                 cwd=str(paths.REPOSITORY),
                 progress_bar=sys.stderr.isatty(),
@@ -316,12 +322,12 @@ def scores(output_dir):
     str
     """
     card = paths.read_json(output_dir / "metrics" / "05_comparison.json")["scorecard"]
-    groups = [group for group in ("all rows", WELL) if any(cell["rows"] == group for cell in card)]
-    sizes = {cell["rows"]: cell["n_rows"] for cell in card}
+    groups = [group for group in ("all rows", WELL) if any(cell["group"] == group for cell in card)]
+    sizes = {cell["group"]: cell["n_rows"] for cell in card}
     titles = [f"{group} ({sizes[group]})" for group in groups]
     header = "".join(f"{title:<28}" for title in titles)
     lines = [f"{'KL divergence':<20}{header}".rstrip()]
-    cells = {(cell["model"], cell["rows"]): _score(cell) for cell in card}
+    cells = {(cell["model"], cell["group"]): _score(cell) for cell in card}
     for model in dict.fromkeys(cell["model"] for cell in card):
         columns = [f"{cells.get((model, group), ''):<28}" for group in groups]
         lines.append((f"{model:<20}" + "".join(columns)).rstrip())

@@ -1,7 +1,6 @@
 """The command line: ``python -m hms_utils``."""
 
 import os
-import shlex
 import shutil
 import sys
 from contextlib import contextmanager
@@ -19,18 +18,6 @@ _DOWNLOAD_NEEDS = f"""The download needs
      (kaggle.com, Settings, API)
   3. a network and some 26 GB of disk, the same again while it unpacks
 Or download the files by hand into the folder named above."""
-
-_NEXT_STEPS = """
-Next, with Kaggle's command line (python -m pip install kaggle):
-  kaggle datasets create -p {out}/dataset
-  kaggle kernels push -p {out}/kernel
-  kaggle competitions submit {competition} -k {user}/{kernel} -v 1 -f submission.csv -m HMS
-Before the second, wait until the data set is ready:
-  kaggle datasets status {user}/{dataset}
-Before the third, until the notebook is complete; its version (-v) is what the push has said:
-  kaggle kernels status {user}/{kernel}
-From the second time on, the first is:
-  kaggle datasets version -p {out}/dataset -m "new models\""""
 
 
 @contextmanager
@@ -169,14 +156,14 @@ def check(file, test):
     with _plain_errors():
         import pandas as pd
 
-        from hms_utils import submission
+        from hms_utils import answers
 
         try:
             expected = pd.read_csv(test)
         except ValueError as error:  # pandas' errors of a broken table are among them
             raise ValueError(f"{test}: expected the test table, found no CSV: {error}") from None
         example = Path(test).with_name("sample_submission.csv")
-        findings = submission.diagnose(file, expected, example)
+        findings = answers.diagnose(file, expected, example)
     for level, finding in findings.itertuples(index=False):
         print(f"{level:<9}{finding}")
     n_errors = int((findings.level == "error").sum())
@@ -196,18 +183,17 @@ def check(file, test):
 def bundle(output_dir, out, user):
     """Pack package, models and notebook 6 for a submission on Kaggle."""
     with _plain_errors():
-        from hms_utils import bundle
+        from hms_utils import answers
 
-        user = bundle.find_user(user)
+        user = answers.find_user(user)
         output_dir = paths.find_output_dir(output_dir)
         out = Path(out).expanduser().resolve() if out else output_dir / "kaggle"
-        settings = bundle.write(output_dir, out, user)
+        settings = answers.write_bundle(output_dir, out, user)
     folds = [f"{name} ({len(part['folds'])} folds)" for name, part in settings["models"].items()]
     print(f"{out}: {' and '.join(folds)}")
     if settings["synthetic"]:
         print("WARNING: the models are of SYNTHETIC data; the notebook will refuse the real test.")
-    names = {"kernel": bundle.KERNEL, "dataset": bundle.DATASET, "competition": COMPETITION}
-    print(_NEXT_STEPS.format(out=shlex.quote(str(out)), user=user, **names))
+    print(answers.next_steps(out, user))
 
 
 @main.command()
@@ -238,21 +224,20 @@ def predict(files, models, out, step, spectrogram, engine):
     if spectrogram and len(files) > 1:
         raise click.UsageError(f"--spectrogram belongs to one FILE, found {len(files)}")
     with _plain_errors():
-        from hms_utils import prediction, recording, timeline
-        from hms_utils.ensemble import Ensemble
+        from hms_utils import answers, eeg, images, networks
 
-        ensemble = Ensemble(paths.find_output_dir(models), engine)
-        print("\n".join(prediction.notices(ensemble.settings["synthetic"])))
+        ensemble = networks.Ensemble(paths.find_output_dir(models), engine)
+        print("\n".join(answers.notices(ensemble.settings["synthetic"])))
     folder = Path(out).expanduser() if out else paths.find_output_dir() / "predictions"
     failed = 0
     for file in files:
         try:
-            opened = recording.open_recording(Path(file).expanduser())
-            given = recording.read_given(spectrogram, opened) if spectrogram else None
-            print(f"{file}: {recording.describe(opened)}")
-            table, rows = prediction.predict(opened, ensemble, step=step, given=given)
+            opened = eeg.open_recording(Path(file).expanduser())
+            given = images.read_long_spectrogram(spectrogram, opened) if spectrogram else None
+            print(f"{file}: {eeg.describe(opened)}")
+            table, rows = answers.predict_recording(opened, ensemble, step=step, given=given)
             synthetic = ensemble.settings["synthetic"]
-            for path in timeline.write(opened, table, rows, folder, synthetic=synthetic):
+            for path in answers.write_predictions(opened, table, rows, folder, synthetic=synthetic):
                 print(f"  {path}")
         except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
             failed += 1
@@ -280,23 +265,26 @@ def card(file, at, spectrogram, votes, models, out):
     Research use only, not a medical device.
     """
     with _plain_errors():
-        from hms_utils import cards, recording
-        from hms_utils.ensemble import Ensemble
+        from hms_utils import answers, eeg, images
 
-        counts = cards.parse_votes(votes) if votes else None
-        opened = recording.open_recording(Path(file).expanduser())
-        given = recording.read_given(spectrogram, opened) if spectrogram else None
+        counts = answers.parse_votes(votes) if votes else None
+        opened = eeg.open_recording(Path(file).expanduser())
+        given = images.read_long_spectrogram(spectrogram, opened) if spectrogram else None
         folder = paths.find_output_dir(models)
         has_models = bool(models) or (folder / "blend.json").is_file()
-        ensemble = Ensemble(folder) if has_models else None
-        figure, prediction = cards.of_recording(
+        ensemble = None
+        if has_models:
+            from hms_utils.networks import Ensemble
+
+            ensemble = Ensemble(folder)
+        figure, prediction = answers.card_of_recording(
             opened, at, given=given, votes=counts, ensemble=ensemble
         )
         default = paths.find_output_dir() / "predictions" / f"{opened.path.stem}_card.png"
         target = Path(out).expanduser() if out else default
         with paths.replacing(target) as temporary:
             figure.savefig(temporary, dpi=100)
-        print(f"{file}: {recording.describe(opened)}\n  {target}")
+        print(f"{file}: {eeg.describe(opened)}\n  {target}")
         if not has_models:
             print(f"No prediction: no trained models in {folder}")
         elif prediction is None:

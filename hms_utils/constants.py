@@ -17,9 +17,9 @@ SPECTROGRAM_SECONDS = 600  # length of the long window around it
 SPECTROGRAM_STEP = 2  # seconds per row of a spectrogram file
 
 ELECTRODES = (
-    *("Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1", "Fz", "Cz"),
-    *("Pz", "Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2"),
-)
+    "Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1", "Fz", "Cz",
+    "Pz", "Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2",
+)  # fmt: skip
 EEG_COLUMNS = (*ELECTRODES, "EKG")
 NEW_NAMES = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}  # of the 10-10 system
 

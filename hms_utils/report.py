@@ -59,7 +59,12 @@ def _exporter():
     settings.TagRemovePreprocessor.remove_cell_tags = ["papermill-error-cell-tag"]
     # No scripts and no widgets: these have a text or an image as well.
     settings.NbConvertBase.display_data_priority = [
-        *("text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+        "text/html",
+        "text/markdown",
+        "image/svg+xml",
+        "image/png",
+        "image/jpeg",
+        "text/plain",
     ]
     return HTMLExporter(
         config=settings,

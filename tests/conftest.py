@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from benchmarks.damage import seal_untrained
 from hms_utils import sample
 from hms_utils.constants import EEG_COLUMNS
+from tests.untrained import seal_untrained
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, so that both processes end at the same time."""
+    items.sort(key=lambda item: "test_chain" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +37,8 @@ def real_dir():
 @pytest.fixture(scope="session")
 def imagenet_file(tmp_path_factory):
     """A file like Keras' own, with weights that are random."""
-    from hms_utils import models
-    from hms_utils.backend import keras
+    from hms_utils.networks import weights
+    from hms_utils.networks.backend import keras
 
     keras.utils.set_random_seed(0)
     backbone = keras.applications.EfficientNetB0(include_top=False, weights=None, pooling="avg")
@@ -45,7 +50,7 @@ def imagenet_file(tmp_path_factory):
     normalization.set_weights(
         [colours[0].reshape(mean.shape), colours[1].reshape(variance.shape), count]
     )
-    path = tmp_path_factory.mktemp("keras") / "models" / models.WEIGHTS_NAME
+    path = tmp_path_factory.mktemp("keras") / "models" / weights.WEIGHTS_NAME
     path.parent.mkdir()
     backbone.save(path)  # the .h5 format of Keras 2, as Keras' own file
     return path
@@ -54,7 +59,7 @@ def imagenet_file(tmp_path_factory):
 @pytest.fixture(scope="session")
 def models_dir(tmp_path_factory):
     """Two folds of a small untrained network, sealed, whose answers depend on images."""
-    from hms_utils import models
+    from hms_utils.networks import models
 
     folder = tmp_path_factory.mktemp("models")
     build = functools.partial(models.build_cnn, filters=(8, 8))

@@ -16,7 +16,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from hms_utils import bundle, paths, sample
+from hms_utils import paths, sample
+from hms_utils.answers import bundle
 from hms_utils.constants import COMPETITION
 
 HERE = Path(__file__).resolve().parent

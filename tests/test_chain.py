@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hms_utils import chain, data, paths, submission
+from hms_utils import answers, chain, paths, scores
 from hms_utils.cli import main
 from hms_utils.constants import WELL_VOTED
+from hms_utils.networks import engines
 
 TRAINING = ("EPOCHS=1", "WELL_EPOCHS=1", "BACKBONE_WEIGHTS=none", "BATCH_SIZE=8")
 TINY = ("REDUCE=[8,8]", "N_FOLDS=2", *TRAINING)
@@ -30,7 +31,7 @@ def options(assignments):
 def check_result(result, data_dir, output_dir):
     assert result.exit_code == 0, result.output
     table = pd.read_csv(output_dir / "submission.csv")
-    submission.check(table, pd.read_csv(data_dir / "test.csv"))
+    answers.check(table, pd.read_csv(data_dir / "test.csv"))
     assert f"Submission: {output_dir / 'submission.csv'}" in result.output
     for name in chain.NOTEBOOKS:
         line = next(part for part in result.output.splitlines() if part.startswith(name))
@@ -41,7 +42,8 @@ def check_result(result, data_dir, output_dir):
     return table
 
 
-def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_path):
+def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # as where there is no screen; pictures stay
     data_dir = tmp_path / "data"
     shutil.copytree(sample_dir, data_dir)
     damaged = [sorted((data_dir / folder).iterdir())[1] for folder in ("train_eegs", "test_eegs")]
@@ -57,14 +59,18 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     assert problems.eeg_id.tolist() == [int(damaged[1].stem)]
     index = pd.read_parquet(tmp_path / "spectrograms" / "train" / "index.parquet")
     assert int(damaged[0].stem) not in set(index.eeg_id)
-    voted = data.vote_shares(index[index.n_votes >= WELL_VOTED]).mean(axis=0)
+    voted = scores.mean_vote(index[index.n_votes >= WELL_VOTED])
     np.testing.assert_allclose(table.loc[int(damaged[1].stem)], voted, atol=1e-6)
     assert "SYNTHETIC" in result.output
     assert "quick scale" in result.output
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"] == "random weights, as asked"
     assert {line["model"] for line in metrics["scorecard"]} == {
-        *("uniform", "prior", "efficientnet_b0, raw", "efficientnet_b0", "floor (estimate)")
+        "uniform",
+        "prior",
+        "efficientnet_b0, raw",
+        "efficientnet_b0",
+        "floor (estimate)",
     }
     blend = paths.read_json(tmp_path / "blend.json")
     assert sum(part["share"] for part in blend["models"].values()) == pytest.approx(1)
@@ -74,15 +80,21 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
         assert f'<h2 id="{name}">' in page
         assert paths.read_json(tmp_path / "metrics" / f"{name}.json")["headline"] in page
 
-    # Trained again, all of one network and a fold of the other, gives the same to the byte.
-    before = (tmp_path / "submission.csv").read_bytes()
-    shutil.rmtree(tmp_path / "models" / "cnn")
-    (tmp_path / "models" / "efficientnet_b0" / "fold1.keras").unlink()
-    result = run(*arguments[:4], "--from", "3", *options(TRAINING))
+    for name, number in {"01_eda": 5, "02_spectrograms": 3, "05_comparison": 9}.items():
+        executed = nbformat.read(tmp_path / "executed" / f"{name}.ipynb", as_version=4)
+        outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+        assert sum("image/png" in output.get("data", {}) for output in outputs) >= number, name
+
+    # A fold that is trained again answers the same to the byte.
+    oof, fold = tmp_path / "oof" / "cnn.parquet", tmp_path / "models" / "cnn" / "fold1.keras"
+    before = oof.read_bytes(), engines.load(fold).get_weights()
+    fold.unlink()
+    result = run(*arguments[:4], "--only", "3", *options(TRAINING[:2]), "-p", "BATCH_SIZE=8")
     assert result.exit_code == 0, result.output
     assert result.output.count("already trained") == 1
-    assert "02_spectrograms" not in result.output
-    assert (tmp_path / "submission.csv").read_bytes() == before
+    assert oof.read_bytes() == before[0]
+    for one, two in zip(engines.load(fold).get_weights(), before[1], strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.real_data
@@ -91,7 +103,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
 ):
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
     settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2", "TOP_EPOCHS=1"]
-    result = run(*("--data-dir", real_dir, "--output-dir", tmp_path, "--quick"), *options(settings))
+    result = run("--data-dir", real_dir, "--output-dir", tmp_path, "--quick", *options(settings))
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")
     assert len(check_result(result, real_dir, tmp_path)) == 6
@@ -157,7 +169,8 @@ def default_sample(tmp_path_factory):
         pytest.skip("this machine has data, so no sample is made")
     output = tmp_path_factory.mktemp("default")
     papermill.execute_notebook(
-        *(paths.REPOSITORY / "notebooks" / "01_eda.ipynb", output / "01_eda.ipynb"),
+        paths.REPOSITORY / "notebooks" / "01_eda.ipynb",
+        output / "01_eda.ipynb",
         {"OUTPUT_DIR": str(output)},
         kernel_name="python3",
         cwd=paths.REPOSITORY / "notebooks",
@@ -180,7 +193,7 @@ def test_cnn_beats_the_prior_by_a_quarter_on_the_default_sample(default_sample):
         result = run("--data-dir", data_dir, "--output-dir", default_sample, "--only", number)
         assert result.exit_code == 0, result.output
     metrics = paths.read_json(default_sample / "metrics" / "03_cnn_baseline.json")
-    kl = {line["model"]: line["kl"] for line in metrics["scorecard"] if line["rows"] == "all rows"}
+    kl = {line["model"]: line["kl"] for line in metrics["scorecard"] if line["group"] == "all rows"}
     assert kl["cnn"] < 0.75 * kl["prior"]
 
 
@@ -237,7 +250,7 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_fi
     monkeypatch.setattr(chain, "_execute", execute)
     monkeypatch.setattr(chain, "scores", lambda _: "")
     arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path]
-    monkeypatch.setattr("hms_utils.models.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+    monkeypatch.setattr("hms_utils.networks.weights.WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
     assert "or set BACKBONE_WEIGHTS to auto or none" in run(*arguments, "--full").output
     assert passed == {}  # what would fail in 04 is not begun
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from hms_utils import data, paths
+from hms_utils import paths
 from hms_utils.cli import main
 from hms_utils.constants import EEG_COLUMNS, PREDICTION_COLUMNS
+from hms_utils.eeg import load_metadata, read_eeg
 
 
 def invoke(*arguments):
@@ -19,8 +20,8 @@ def invoke(*arguments):
 
 def test_import_is_light_and_leaves_nothing(tmp_path):
     code = (
-        "import sys, hms_utils, hms_utils.cli, hms_utils.scoring, hms_utils.cache, "
-        "hms_utils.prediction, hms_utils.cards; "
+        "import sys, hms_utils, hms_utils.cli, hms_utils.scores, hms_utils.images, "
+        "hms_utils.plots, hms_utils.answers; "
         "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     done = subprocess.run(
@@ -45,8 +46,15 @@ def test_module_runs_and_helps():
 def test_run_hands_the_scheduler_to_the_notebooks(sample_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "")  # restored in the end
     result = invoke(
-        *("run", "--data-dir", sample_dir, "--output-dir", tmp_path, "--only", "02"),
-        *("--scheduler", "udp://nobody:1"),
+        "run",
+        "--data-dir",
+        sample_dir,
+        "--output-dir",
+        tmp_path,
+        "--only",
+        "02",
+        "--scheduler",
+        "udp://nobody:1",
     )
     assert result.exit_code == 1
     assert "unknown address scheme 'udp'" in result.output
@@ -157,7 +165,7 @@ def recordings(sample_dir, write_edf, tmp_path_factory):
     """One recording as parquet and as EDF, and files that cannot be predicted."""
     folder = tmp_path_factory.mktemp("recordings")
     path = sorted((sample_dir / "test_eegs").iterdir())[0]
-    eeg = data.read_eeg(path)
+    eeg = read_eeg(path)
     (folder / "good.parquet").write_bytes(path.read_bytes())
     write_edf(folder / "clinic.edf", eeg, sfreq=256)
     (folder / "text.edf").write_text("no EEG")
@@ -225,7 +233,7 @@ def test_what_is_odd_is_said_beside_the_answer(recordings, models_dir, tmp_path)
 
 
 def test_predict_takes_a_given_spectrogram(sample_dir, models_dir, tmp_path):
-    row = data.load_metadata(sample_dir, "test").iloc[0]
+    row = load_metadata(sample_dir, "test").iloc[0]
     eeg = sample_dir / "test_eegs" / f"{row.eeg_id}.parquet"
     given = sample_dir / "test_spectrograms" / f"{row.spectrogram_id}.parquet"
     for folder, more in (("with", ["--spectrogram", given]), ("without", [])):
@@ -280,8 +288,15 @@ def test_card_is_drawn_with_and_without_models(recordings, models_dir, tmp_path,
     picture = tmp_path / "outputs" / "predictions" / "clinic_card.png"
     assert matplotlib.image.imread(picture).shape == (1000, 1400, 4)
     result = invoke(
-        *("card", "--eeg", recordings / "good.parquet", "--at", 25),
-        *("--models", models_dir, "--out", tmp_path / "new" / "card.png"),
+        "card",
+        "--eeg",
+        recordings / "good.parquet",
+        "--at",
+        25,
+        "--models",
+        models_dir,
+        "--out",
+        tmp_path / "new" / "card.png",
     )
     assert result.exit_code == 0, result.output
     assert "Seizure 0." in result.output

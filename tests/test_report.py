@@ -19,8 +19,13 @@ mpl.use("Agg")
 TRICKY = "<b>&amp; </pre>" + "x" * 3000
 # Debian's browser runs as root only without its sandbox.
 FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 )
 
 
@@ -140,9 +145,16 @@ def test_a_browser_shows_it_whole_on_a_phone(page):
         ".map(heading => heading.tagName + ' ' + heading.textContent)"
     )
     assert headings == [
-        *(f"H1 {report.TITLE}", "H2 Contents", "H2 What ran"),
-        *("H2 Eins & zwei", "H3 Votes", "H4 By class", "H3 Votes"),
-        *("H2 Zwei", "H3 Votes", "H2 05_comparison"),
+        f"H1 {report.TITLE}",
+        "H2 Contents",
+        "H2 What ran",
+        "H2 Eins & zwei",
+        "H3 Votes",
+        "H4 By class",
+        "H3 Votes",
+        "H2 Zwei",
+        "H3 Votes",
+        "H2 05_comparison",
     ]
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
     assert widths == [1500, 300]

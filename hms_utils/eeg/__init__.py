@@ -1,0 +1,55 @@
+"""Recordings and tables: what the competition, or a clinic, hands over.
+
+In come ``train.csv`` and ``test.csv`` (`load_metadata`, `read_test`), EEG and spectrogram
+files of the competition (`read_eeg`, `read_spectrogram`), and recordings of any origin,
+EDF and BDF among them (`open_recording`). Out go checked tables, the rows to use of them
+(`select_windows`), and microvolts at 200 Hz: in the competition's columns, or as differences
+along the four chains (`bipolar`, of any recording `differences_of`). Notebooks 1, 2 and 6
+use it.
+"""
+
+from hms_utils.eeg.files import cut, read_eeg, read_spectrogram, source_files
+from hms_utils.eeg.montage import (
+    amplitude,
+    bipolar,
+    bridge_gaps,
+    differences_of,
+    fill_gaps,
+    has_signal,
+    judge_amplitude,
+)
+from hms_utils.eeg.recording import Recording, describe, open_recording, read_window
+from hms_utils.eeg.tables import (
+    TEST_COLUMNS,
+    TRAIN_COLUMNS,
+    clearest,
+    load_metadata,
+    read_test,
+    select_windows,
+    vote_shares,
+)
+
+__all__ = [
+    "TEST_COLUMNS",
+    "TRAIN_COLUMNS",
+    "Recording",
+    "amplitude",
+    "bipolar",
+    "bridge_gaps",
+    "clearest",
+    "cut",
+    "describe",
+    "differences_of",
+    "fill_gaps",
+    "has_signal",
+    "judge_amplitude",
+    "load_metadata",
+    "open_recording",
+    "read_eeg",
+    "read_spectrogram",
+    "read_test",
+    "read_window",
+    "select_windows",
+    "source_files",
+    "vote_shares",
+]

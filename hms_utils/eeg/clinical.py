@@ -1,0 +1,171 @@
+"""Clinical EDF and BDF files: their electrodes, and their samples part by part at 200 Hz."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from scipy import signal
+
+from hms_utils.constants import SFREQ
+from hms_utils.eeg import edf, edf_clock
+from hms_utils.eeg.channel_labels import is_electrode
+from hms_utils.eeg.electrodes import find_electrodes
+
+_MIN_SFREQ = 50  # Hz; images go up to 20
+_GAP_SECONDS = 1  # a channel that does not move for so long is taken for a gap
+_PARTS, _PART_SECONDS = 20, 10  # that a recording is judged by
+
+
+def open_clinical(path):
+    """Open an EDF or BDF file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.edf`` or ``.bdf``.
+
+    Returns
+    -------
+    dict
+        ``n_samples``, ``read``, ``start`` and ``notes`` of a `recording.Recording`.
+
+    Raises
+    ------
+    ValueError
+        As `recording.open_recording`.
+    """
+    try:
+        file = edf.read_header(path)
+        found = _find(file)
+        delay = edf_clock.read_delay(file)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    parts = [
+        (found.columns.index(name), -1 if name in found.flipped else 1, file.signals[place])
+        for name, place in found.places.items()
+    ]
+
+    def read(start, stop):
+        eeg = np.full((stop - start, len(found.columns)), np.nan, np.float32)
+        if found.zero:
+            eeg[:, found.columns.index(found.zero)] = 0
+        for column, sign, one in parts:
+            eeg[:, column] = sign * _read(file, one, start, stop)
+        return eeg
+
+    n_samples = min(_length(file, one) for *_, one in parts)
+    clock = edf_clock.read_clock(file)
+    return {
+        "n_samples": n_samples,
+        "read": read,
+        "start": clock and clock + delay,
+        "notes": (*found.notes, *_silent(found, read, n_samples), *_oddities(file, clock)),
+    }
+
+
+def _silent(found, read, n_samples):
+    """Return a note about electrodes that are there without a signal."""
+    dead = np.isnan(sample_parts(read, n_samples)).all(axis=0)
+    electrodes = [name for name in found.places if name != "EKG"]
+    silent = [name for name in electrodes if dead[found.columns.index(name)]]
+    if 0 < len(silent) < len(electrodes):
+        return [f"no signal in {', '.join(silent)} wherever it was looked"]
+    return []
+
+
+def _oddities(file, clock):
+    """Return notes about a header that does not fit its file or has no clock."""
+    notes, seconds = [], file.n_records * file.duration
+    announced = file.announced * file.duration
+    if announced > seconds:
+        notes.append(f"cut short: its header announces {announced:g} s")
+    elif 0 < announced < seconds:
+        notes.append(f"longer than the {announced:g} s that its header announces")
+    if clock is None and file.time.strip("0.: "):
+        notes.append(f"clock unknown: its header has date {file.date!r} and time {file.time!r}")
+    return notes
+
+
+def sample_parts(read, n_samples):
+    """Read up to 20 parts of 10 s, evenly spread over a recording.
+
+    Parameters
+    ----------
+    read, n_samples
+        As of a `recording.Recording`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_read, n_columns)
+        One part below the other.
+    """
+    size = min(_PART_SECONDS * SFREQ, n_samples)
+    n_parts = min(_PARTS, n_samples // size) if size else 1
+    starts = np.linspace(0, n_samples - size, n_parts).astype(int)
+    return np.concatenate([read(start, start + size) for start in starts.tolist()])
+
+
+def _find(file):
+    """Find the electrodes among the signals that can be read."""
+    labels, rates = [one.label for one in file.signals], [one.rate for one in file.signals]
+    unfit = [_unfit(one) for one in file.signals]
+    fit = [label * (not why) for label, why in zip(labels, unfit, strict=True)]
+    try:
+        return find_electrodes(fit, rates)
+    except ValueError:
+        find_electrodes(labels, rates)  # says what is wrong besides
+    whys = [why for label, why in zip(labels, unfit, strict=True) if why and is_electrode(label)]
+    raise ValueError(max(whys, key=whys.count))
+
+
+def _unfit(one):
+    """Return why a signal cannot be read as EEG, or ""."""
+    heart = "EKG" in one.label.upper() or "ECG" in one.label.upper()
+    (low, high), (digital_low, digital_high) = one.range, one.digital_range
+    if one.rate < (1 if heart else _MIN_SFREQ):
+        return f"expected {_MIN_SFREQ} Hz or more, found {one.rate:g} Hz in {one.label}"
+    if one.microvolts is None:
+        return f"expected electrodes in uV, mV or V, found {one.unit} in {one.label}"
+    if None in (low, high, digital_low, digital_high) or low == high:
+        return f"expected a range of values, found none in the header for {one.label}"
+    if digital_low >= digital_high:
+        return f"expected a range of digital values, found {digital_low:g} to {digital_high:g}"
+    return ""
+
+
+def _ratio(rate):
+    """Return by what to multiply and to divide a rate to come to 200 Hz."""
+    return Fraction(SFREQ / rate).limit_denominator(1000).as_integer_ratio()
+
+
+def _length(file, one):
+    """Return the samples of a signal at 200 Hz."""
+    up, down = _ratio(one.rate)
+    return file.n_records * one.n_samples * up // down
+
+
+def _read(file, one, start, stop):
+    """Read a part of a signal, from sample to sample at 200 Hz."""
+    up, down = _ratio(one.rate)
+    # Samples 0, down, 2 down, … of the file are samples 0, up, 2 up, … at 200 Hz: blocks
+    # that begin there are filtered alike. The filter reaches no further than ten of
+    # them, a look for gaps one second.
+    reach = 11 + math.ceil(one.rate * _GAP_SECONDS / down)
+    first = max(0, start // up - reach)
+    last = min((stop // up + 1 + reach) * down, file.n_records * one.n_samples)
+    samples = edf.read_signal(file, one, first * down, last)
+    gaps = _gaps(samples, one.rate)
+    if up != down and len(samples):
+        samples = signal.resample_poly(samples, up, down, window=("kaiser", 8.6), padtype="line")
+        gaps = gaps[np.arange(len(samples)) * down // up]
+    samples[gaps] = np.nan
+    return samples[start - first * up : stop - first * up]
+
+
+def _gaps(samples, rate):
+    """Return where a signal stands still: these formats have no NaN."""
+    gaps = np.zeros(len(samples), bool)
+    edges = np.flatnonzero(np.diff(samples, prepend=np.nan, append=np.nan))
+    for still in np.flatnonzero(np.diff(edges) >= rate * _GAP_SECONDS):
+        gaps[edges[still] : edges[still + 1]] = True
+    return gaps

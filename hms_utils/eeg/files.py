@@ -1,0 +1,168 @@
+"""The competition's EEG and spectrogram files: read, checked, and windows cut out of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hms_utils.constants import EEG_COLUMNS, NEW_NAMES, SPECTROGRAM_COLUMNS, SPECTROGRAM_STEP
+
+
+def source_files(data_dir, split, eeg_id, spectrogram_id):
+    """Return the paths of an EEG and its spectrogram."""
+    return (
+        data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
+        data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
+    )
+
+
+def read_eeg(path):
+    """Read an EEG recording.
+
+    Parameters
+    ----------
+    path : path-like
+        A parquet file with the 20 columns of the competition, in any order and
+        case; T7, T8, P7 and P8 stand for T3, T4, T5 and T6, and the EKG may be absent.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples, 20)
+        Microvolts at 200 Hz, columns in the order of `constants.EEG_COLUMNS`;
+        NaN where the recording has gaps.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no whole parquet file, lacks a column or holds no numbers.
+    """
+    return _read_columns(Path(path), EEG_COLUMNS, "channels", optional="EKG", aliases=NEW_NAMES)
+
+
+def read_spectrogram(path):
+    """Read a spectrogram of the competition.
+
+    Parameters
+    ----------
+    path : path-like
+        A parquet file with ``time`` and the 400 columns, in any order.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, 400)
+        Power in µV²/Hz, columns in the order of `constants.SPECTROGRAM_COLUMNS`;
+        row k covers seconds 2k to 2k + 2 and is centred at second 2k + 1.
+        Whole rows are NaN where the recording has gaps.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no whole parquet file, lacks a column, or its ``time`` is not
+        1, 3, 5, …
+    """
+    path = Path(path)
+    values = _read_columns(path, ("time", *SPECTROGRAM_COLUMNS), "columns")
+    time = values[:, 0]
+    expected = 1 + SPECTROGRAM_STEP * np.arange(len(time))
+    if (time != expected).any():
+        row = int(np.argmax(time != expected))
+        raise ValueError(
+            f"{_name(path)}: expected time 1, 3, 5, …, found {time[row]:g} in row {row}"
+        )
+    return np.ascontiguousarray(values[:, 1:])
+
+
+def cut(recording, start, seconds, rate, path):
+    """Cut a window out of a recording.
+
+    Parameters
+    ----------
+    recording : ndarray, shape (n_rows, n_columns)
+        EEG or spectrogram.
+    start, seconds : float
+        Where the window begins and how long it is.
+    rate : float
+        Rows of the recording per second.
+    path : Path
+        The recording's file, for the message.
+
+    Returns
+    -------
+    ndarray, shape (seconds * rate, n_columns)
+        A view of `recording`.
+
+    Raises
+    ------
+    ValueError
+        If the recording ends before the window.
+    """
+    window = recording[int(start * rate) : int((start + seconds) * rate)]
+    if len(window) < seconds * rate:
+        raise ValueError(
+            f"{_name(path)}: expected {start + seconds:g} s for the window at {start:g} s, "
+            f"found {len(recording) / rate:g} s"
+        )
+    return window
+
+
+def _name(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+def _read_columns(path, columns, noun, *, optional="", aliases=None):
+    """Read columns as float32 (n_rows, n_columns), under these names or others for them."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{_name(path)}: expected a parquet file, found none at {path}")
+    try:
+        with pq.ParquetFile(path) as file:
+            found = _find_columns(path, file.schema_arrow.names, columns, aliases or {})
+            missing = [name for name in columns if name not in found]
+            if missing and missing != [optional]:
+                raise ValueError(
+                    f"{_name(path)}: expected {len(columns)} {noun}, missing {missing[:5]}"
+                    + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+                )
+            table = file.read(columns=list(found.values()), use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{_name(path)}: expected a whole parquet file, found a damaged one ({reason})"
+        ) from None
+    values = np.full((len(columns), table.num_rows), np.nan, np.float32)
+    for row, name in zip(values, columns, strict=True):
+        if name in found:
+            row[:] = _numbers(path, table.column(found[name]), found[name])
+    return values.T
+
+
+def _find_columns(path, there, columns, aliases):
+    """Return each column's name in the file: its own, or one that means the same."""
+    if repeated := [name for name in columns if there.count(name) > 1]:
+        raise ValueError(f"{_name(path)}: expected each column once, found {repeated[:5]} again")
+    found, exact = {}, {*there}
+    for name in columns:
+        if name in exact:
+            found[name] = name
+            continue
+        meant = {name.lower()} | {new.lower() for new, old in aliases.items() if old == name}
+        same = [one for one in there if one.strip().lower() in meant]
+        if len(same) > 1:
+            raise ValueError(f"{_name(path)}: expected one column for {name}, found {same}")
+        if same:
+            found[name] = same[0]
+    return found
+
+
+def _numbers(path, column, name):
+    """Return a column as floats; of what is null NaN."""
+    kind = column.type
+    if pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        column = column.cast(pa.float64())
+    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise ValueError(f"{_name(path)}: expected numbers in {name}, found {kind}")
+    return column.to_numpy()

@@ -1,0 +1,145 @@
+"""One recording of any origin, read part by part."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from hms_utils.constants import BIPOLAR_COLUMNS, EEG_COLUMNS, EEG_SECONDS, SFREQ
+from hms_utils.eeg.clinical import open_clinical, sample_parts
+from hms_utils.eeg.files import read_eeg
+from hms_utils.eeg.montage import (
+    POSSIBLE,
+    amplitude,
+    amplitudes,
+    differences_of,
+    judge_amplitude,
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording that is read part by part, so that a night needs little memory.
+
+    Attributes
+    ----------
+    path : Path
+    n_samples : int
+        At 200 Hz.
+    read : callable
+        ``read(start, stop)`` returns these samples, float32 of shape
+        (stop - start, 20): microvolts at 200 Hz in the columns of
+        `constants.EEG_COLUMNS`, NaN where there is nothing. Of a recording that
+        holds the differences themselves, (stop - start, 17) in the columns of
+        `constants.BIPOLAR_COLUMNS`.
+    start : datetime or None
+        What the clock showed at its beginning, if known.
+    notes : tuple of str
+        What its user should know, such as missing electrodes or the reference.
+    """
+
+    path: Path
+    n_samples: int
+    read: Callable
+    start: datetime | None = None
+    notes: tuple = ()
+
+    @property
+    def seconds(self):
+        """Length of the recording."""
+        return self.n_samples / SFREQ
+
+
+def open_recording(path):
+    """Open a recording and check that it has what models look at.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.parquet`` in the competition's format, or ``.edf`` or ``.bdf`` at any
+        sampling rate, with the electrodes against any common reference or the
+        differences of the double banana.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged or of another kind, lasts less than 50 s, has breaks, is
+        not in microvolts by its amplitude, or lacks so many electrodes that a chain
+        keeps fewer than two of its four differences.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".edf", ".bdf"):
+        raise ValueError(f"{path}: expected a .parquet, .edf or .bdf file by its name")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a recording, found no such file")
+    if kind == ".parquet":
+        recording = Recording(path, **_open_parquet(path))
+    else:
+        recording = Recording(path, **open_clinical(path))
+    if recording.seconds < EEG_SECONDS:
+        raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
+    differences = differences_of(sample_parts(recording.read, recording.n_samples))
+    try:
+        notes = [judge_amplitude(amplitude(differences))]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    least, most = POSSIBLE
+    sizes = zip(BIPOLAR_COLUMNS, amplitudes(differences), strict=False)
+    if odd := [name for name, size in sizes if size < least or size > most]:
+        notes.append(f"not of the amplitude of the others: {', '.join(odd)}")
+    return replace(recording, notes=(*recording.notes, *filter(None, notes)))
+
+
+def _open_parquet(path):
+    """Return what `clinical.open_clinical` returns of a clinical file."""
+    eeg, notes = read_eeg(path), []
+    if missing := [
+        name
+        for name, gap in zip(EEG_COLUMNS, np.isnan(eeg).all(axis=0), strict=True)
+        if gap and name != "EKG"
+    ]:
+        notes.append(f"without {', '.join(missing)}, which count as gaps")
+    if np.isinf(eeg).any():
+        eeg[np.isinf(eeg)] = np.nan
+        notes.append("infinite values, taken as missing")
+    return {
+        "n_samples": len(eeg),
+        "read": lambda start, stop: eeg[start:stop],
+        "notes": tuple(notes),
+    }
+
+
+def read_window(recording, start):
+    """Read the 50 s that begin at second `start`, as `Recording.read`.
+
+    Raises
+    ------
+    ValueError
+        If they reach beyond the recording.
+    """
+    first = round(start * SFREQ)
+    if first < 0 or first + EEG_SECONDS * SFREQ > recording.n_samples:
+        half = EEG_SECONDS / 2
+        raise ValueError(
+            f"{recording.path}: expected a centre from {half:g} to {recording.seconds - half:g} s, "
+            f"found {start + half:g} s"
+        )
+    return recording.read(first, first + EEG_SECONDS * SFREQ)
+
+
+def describe(recording):
+    """Return one line: the length, the beginning and the notes."""
+    seconds = recording.seconds
+    parts = [f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:g} s"]
+    if recording.start:
+        parts.append(f"from {recording.start:%Y-%m-%d %H:%M:%S}")
+    return ", ".join([*parts, *recording.notes])

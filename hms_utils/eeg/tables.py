@@ -1,0 +1,192 @@
+"""The competition's tables: read, checked, and which of their rows to use."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hms_utils.constants import CLASSES, VOTE_COLUMNS
+
+TRAIN_COLUMNS = (
+    "eeg_id",
+    "eeg_sub_id",
+    "eeg_label_offset_seconds",
+    "spectrogram_id",
+    "spectrogram_sub_id",
+    "spectrogram_label_offset_seconds",
+    "label_id",
+    "patient_id",
+    "expert_consensus",
+    *VOTE_COLUMNS,
+)
+TEST_COLUMNS = ("spectrogram_id", "eeg_id", "patient_id")
+
+
+def load_metadata(data_dir, split):
+    """Read and check ``train.csv`` or ``test.csv``.
+
+    Parameters
+    ----------
+    data_dir : path-like
+        Folder in the competition's layout.
+    split : {"train", "test"}
+        Which table.
+
+    Returns
+    -------
+    DataFrame
+        The table as it stands in the file. Every train row has non-negative
+        whole votes that add to at least one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table is missing.
+    ValueError
+        If a column is missing, not numeric or has gaps, if there are no rows,
+        if votes are impossible, or if test recordings repeat.
+    """
+    path = Path(data_dir) / f"{split}.csv"
+    columns = {"train": TRAIN_COLUMNS, "test": TEST_COLUMNS}[split]
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the competition's {split} table, found no file")
+    try:
+        table = pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
+    if missing := [name for name in columns if name not in table]:
+        raise ValueError(f"{path}: expected {len(columns)} columns, missing {missing}")
+    if table.empty:
+        raise ValueError(f"{path}: expected at least one row, found none")
+    for name in columns:
+        if name != "expert_consensus" and not pd.api.types.is_numeric_dtype(table[name]):
+            raise ValueError(f"{path}: expected numbers in {name}, found {table[name].dtype}")
+        if table[name].isna().any():
+            raise ValueError(
+                f"{path}: expected no gaps in {name}, found {table[name].isna().sum()}"
+            )
+    if split == "train":
+        votes = table[list(VOTE_COLUMNS)].to_numpy()
+        bad = (votes < 0).any(axis=1) | (votes % 1 != 0).any(axis=1) | (votes.sum(axis=1) == 0)
+        if bad.any():
+            raise ValueError(
+                f"{path}: expected whole votes of zero and more with a sum of at least one, "
+                f"found {bad.sum()} rows without, label_id {table.label_id[bad].tolist()[:3]} first"
+            )
+    elif table.eeg_id.duplicated().any():
+        repeated = table.eeg_id[table.eeg_id.duplicated()].unique()
+        raise ValueError(
+            f"{path}: expected one row per eeg_id, found {repeated.tolist()[:3]} again"
+        )
+    return table
+
+
+def read_test(data_dir):
+    """Read which recordings to answer, as far as ``test.csv`` says it.
+
+    Unlike `load_metadata` it puts up with repeated and broken rows.
+
+    Parameters
+    ----------
+    data_dir : path-like
+        Folder in the competition's layout.
+
+    Returns
+    -------
+    DataFrame
+        ``eeg_id``, each once, and ``spectrogram_id``, -1 where there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no table.
+    ValueError
+        If there is no ``eeg_id`` in it.
+    """
+    path = Path(data_dir) / "test.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the competition's test table, found no file")
+    try:
+        given = pd.read_csv(path)
+    except ValueError as error:  # pandas' errors of a broken table are among them
+        raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
+    table = pd.DataFrame(index=given.index)
+    for name in ("eeg_id", "spectrogram_id"):
+        numbers = pd.to_numeric(given.get(name, table.index * np.nan), errors="coerce")
+        whole = (numbers >= 0) & (numbers % 1 == 0) & (numbers < 2**53)
+        table[name] = numbers.where(whole, -1).astype(np.int64)
+    answerable = table[table.eeg_id >= 0].drop_duplicates("eeg_id", ignore_index=True)
+    if answerable.empty:
+        raise ValueError(f"{path}: expected an eeg_id in each row, found {list(given)}")
+    if len(answerable) < len(given):
+        print(
+            f"{path}: {len(given) - len(answerable)} of {len(given)} rows repeat an eeg_id or "
+            "have none; of each the first counts"
+        )
+    return answerable
+
+
+def select_windows(metadata, *, max_patients=0, seed=0):
+    """Choose one window for each distinct vote of each recording.
+
+    Overlapping windows with the same votes are nearly the same example; the
+    middle one stands for all of them.
+
+    Parameters
+    ----------
+    metadata : DataFrame
+        As `load_metadata` returns it of the training rows.
+    max_patients : int
+        Take this many patients, drawn by `seed`; 0 takes all.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Rows of `metadata` in its order, with a new index and ``n_votes``.
+    """
+    patients = metadata.patient_id.unique()
+    if 0 < max_patients < len(patients):
+        patients = np.random.default_rng(seed).choice(patients, max_patients, replace=False)
+        metadata = metadata[metadata.patient_id.isin(patients)]
+    groups = metadata.groupby(["eeg_id", *VOTE_COLUMNS], sort=False)
+    middle = groups.cumcount() == groups.eeg_id.transform("size") // 2
+    windows = metadata[middle].reset_index(drop=True)
+    return windows.assign(n_votes=windows[list(VOTE_COLUMNS)].sum(axis=1))
+
+
+def vote_shares(table):
+    """Return each row's votes divided by their sum.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the six vote columns.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, 6)
+    """
+    votes = table[list(VOTE_COLUMNS)].to_numpy(np.float32)
+    return votes / votes.sum(axis=1, keepdims=True)
+
+
+def clearest(table, classes):
+    """Return the number of the row on which most experts agree on one of some classes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns and ``n_votes``.
+    classes : sequence of str
+        Among `CLASSES`; if nobody voted for any of these, all classes count.
+
+    Returns
+    -------
+    int
+        The place of the row with the largest vote share times the logarithm of
+        one plus the number of votes.
+    """
+    certainty = vote_shares(table) * np.log1p(table.n_votes.to_numpy())[:, None]
+    of_these = certainty[:, [CLASSES.index(name) for name in classes]]
+    return int((of_these if of_these.any() else certainty).max(axis=1).argmax())

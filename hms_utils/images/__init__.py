@@ -1,0 +1,53 @@
+"""From a window to an image: spectrogram recipes, the cache on disk, folds of patients.
+
+In come windows of EEG and of given spectrograms; out go uint8 images of the four chains
+in three `VIEWS`, of one window (`draw_window`), of all label windows in memory-mapped
+arrays (`build`, `load`) or of the test recordings one part after the other (`stream`).
+`mel` has the public notebooks' spectrogram, `competition` the recovered recipe of the
+competition's own, which makes the ten minutes of any EEG (`long_spectrogram`), `folds`
+the folds. Notebook 2 is about it; 3 to 5 load what it wrote.
+"""
+
+from hms_utils.images.cache import build, fingerprint, load
+from hms_utils.images.competition import (
+    LEAD,
+    N_ROWS,
+    competition_spectrogram,
+    long_spectrogram,
+    n_long_rows,
+    read_long_spectrogram,
+    spectrogram_image,
+)
+from hms_utils.images.draw import ABSENT, QUALITY, VIEW_SECONDS, VIEWS, draw_window
+from hms_utils.images.folds import assign_folds, make_folds, save_folds
+from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
+from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES
+from hms_utils.images.streaming import stream
+
+__all__ = [
+    "ABSENT",
+    "DB_RANGE",
+    "F_MAX",
+    "LEAD",
+    "N_FRAMES",
+    "N_ROWS",
+    "QUALITY",
+    "VIEWS",
+    "VIEW_SECONDS",
+    "ZOOM_WINDOW",
+    "assign_folds",
+    "build",
+    "competition_spectrogram",
+    "draw_window",
+    "eeg_image",
+    "fingerprint",
+    "load",
+    "long_spectrogram",
+    "make_folds",
+    "mel_spectrogram",
+    "n_long_rows",
+    "read_long_spectrogram",
+    "save_folds",
+    "spectrogram_image",
+    "stream",
+]

@@ -1,0 +1,164 @@
+"""All views of one recording's windows."""
+
+from itertools import groupby
+
+import numpy as np
+
+from hms_utils.constants import (
+    CHAINS,
+    EEG_SECONDS,
+    ELECTRODES,
+    LABEL_SECONDS,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    SPECTROGRAM_SECONDS,
+    SPECTROGRAM_STEP,
+)
+from hms_utils.eeg import amplitude, bipolar, cut, read_eeg, read_spectrogram, source_files
+from hms_utils.images import competition, mel, pixels
+from hms_utils.paths import code_version
+
+# The modules that say what is drawn.
+CODE = (
+    "images/cache",
+    "images/draw",
+    "images/mel",
+    "images/competition",
+    "images/pixels",
+    "eeg/montage",
+    "eeg/files",
+    "constants",
+)
+# The 50 s around a label, its central 10 s in finer detail, ten minutes as given: the
+# length of each view's time axis, in whose middle the label is.
+VIEW_SECONDS = {
+    "eeg50": EEG_SECONDS,
+    "eeg10": LABEL_SECONDS,
+    "kaggle600": pixels.N_FRAMES * SPECTROGRAM_STEP,
+}
+VIEWS = tuple(VIEW_SECONDS)
+# Seconds and samples of a frame's window of the first two.
+EEG_VIEWS = ((EEG_SECONDS, mel.N_WINDOW), (LABEL_SECONDS, mel.ZOOM_WINDOW))
+QUALITY = ("nan_share", "flat_channels", "amplitude", "spectrogram_nan_share")
+# What stands for a spectrogram that is not there.
+ABSENT = np.full(
+    (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
+)
+NO_SPECTROGRAM = "no spectrogram file"
+# What is kept of each window besides its images while they are drawn.
+RECORD = np.dtype(
+    [("stamp", "S16"), ("failed", bool), ("reason", "U300")]
+    + [(name, np.int16 if name == "flat_channels" else np.float32) for name in QUALITY]
+)
+
+
+def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
+    """Draw the windows of one spectrogram and its EEGs, each file read once.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The competition's folder.
+    split : {"train", "test"}
+    spectrogram_id : int or None
+        None if there is no such file: its view stays black, as that of recordings
+        whose spectrogram is all gaps.
+    windows : list of (int, int, float, float)
+        Number and eeg_id of each window, and where it begins in the EEG and
+        the spectrogram, seconds; those of an EEG together. A table would be
+        scattered by joblib to one of a cluster's workers and lost with it; a
+        list travels with the task.
+    settings : dict
+        With ``reduce`` and ``db_range``, as `cache.build` takes them, and ``code``.
+
+    Returns
+    -------
+    numbers : list of int
+    images : dict of str to ndarray of uint8, shape (n_windows, 4, height, width)
+        Each of `VIEWS`.
+    records : ndarray of `RECORD`, shape (n_windows,)
+        Quality, or why a window cannot be drawn: that stops no other.
+    n_bytes : int
+        Size of the files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not seen here; `cache.build` asks only for those it sees.
+    RuntimeError
+        If a cluster's worker has another version of this package.
+    """
+    if settings["code"] != code_version(*CODE):
+        raise RuntimeError("a worker has another version of hms_utils: install the same on all")
+    reduce, db_range = settings["reduce"], settings["db_range"]
+    shape = len(windows), len(CHAINS), *pixels.reduced_shape(reduce)
+    images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
+    records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
+    for eeg_id, group in groupby(range(len(windows)), key=lambda number: windows[number][1]):
+        rows = list(group)
+        eeg_path, path = source_files(data_dir, split, eeg_id, spectrogram_id)
+        try:
+            if spectrogram is None and spectrogram_id is not None:
+                spectrogram = read_spectrogram(path)
+                n_bytes += path.stat().st_size
+            eeg = read_eeg(eeg_path)
+            n_bytes += eeg_path.stat().st_size
+        except ValueError as error:
+            records["failed"][rows], records["reason"][rows] = True, str(error)
+            continue
+        for row in rows:
+            _, _, near, far = windows[row]
+            try:
+                window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
+                if spectrogram_id is None:
+                    long = ABSENT
+                    records["reason"][row] = NO_SPECTROGRAM
+                else:
+                    long = cut(spectrogram, far, SPECTROGRAM_SECONDS, 1 / SPECTROGRAM_STEP, path)
+            except ValueError as error:
+                records["failed"][row], records["reason"][row] = True, str(error)
+                continue
+            if np.isinf(window).any() or np.isinf(long).any():
+                records["reason"][row] = "infinite values, taken as missing"
+                window, long = (np.where(np.isinf(part), np.nan, part) for part in (window, long))
+            differences = bipolar(window)
+            drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
+            for view, picture in drawn.items():
+                images[view][row] = picture
+            _judge(window, differences, long, records[row : row + 1])
+    return [number for number, *_ in windows], images, records, n_bytes
+
+
+def draw_window(differences, spectrogram, *, reduce, db_range):
+    """Draw all views of one window.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (16, 10000)
+        As `eeg.bipolar` returns them, of the 50 s around the label.
+    spectrogram : ndarray of float32, shape (300, 400)
+        Of the ten minutes around it; NaN where there is none.
+    reduce, db_range
+        As for `cache.build`.
+
+    Returns
+    -------
+    dict of str to ndarray of uint8, shape (4, height, width)
+        By `VIEWS`.
+    """
+    pictures = [
+        *mel.eeg_images(differences, EEG_VIEWS, db_range=db_range),
+        competition.spectrogram_image(spectrogram, db_range=db_range),
+    ]
+    reduced = [pixels.reduce_image(picture, reduce) for picture in pictures]
+    return dict(zip(VIEWS, reduced, strict=True))
+
+
+def _judge(eeg, differences, spectrogram, record):
+    """Write a window's quality into its record."""
+    electrodes = eeg[:, : len(ELECTRODES)]
+    record["nan_share"] = np.isnan(electrodes).mean()
+    # NaN is unequal to itself, so a channel with gaps is not flat for that.
+    record["flat_channels"] = (electrodes == electrodes[0]).all(axis=0).sum()
+    record["amplitude"] = amplitude(differences)
+    record["spectrogram_nan_share"] = np.isnan(spectrogram).mean()

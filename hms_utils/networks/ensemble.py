@@ -1,0 +1,226 @@
+"""The trained networks and how they are mixed: sealed by notebook 5, opened to predict."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hms_utils import paths
+from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, WELL_VOTED
+from hms_utils.networks import engines
+from hms_utils.networks.inputs import flips
+from hms_utils.networks.models import NETWORKS
+from hms_utils.scores import mean_vote, temper
+
+# Images that are predicted together, mirror images included: more take more memory and are
+# hardly faster.
+_BATCH = 16
+
+
+def load_oof(output_dir, names, fingerprint):
+    """Read networks' out-of-fold predictions, and refuse those of other images or folds.
+
+    Parameters
+    ----------
+    output_dir : path-like
+        Where ``models/<name>/fold<k>.json`` and ``oof/<name>.parquet`` are.
+    names : sequence of str
+        Among `NETWORKS`.
+    fingerprint : str
+        Of the images and folds in use, by `images.fingerprint`.
+
+    Returns
+    -------
+    table : DataFrame
+        Ids, votes and fold of each row.
+    predictions : dict of str to ndarray of float64, shape (n_rows, 6)
+        By network.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a network has not been trained.
+    ValueError
+        If there is no such network, or its folds were trained on something else, or not
+        alike.
+    """
+    if not names or set(names) - set(NETWORKS):
+        raise ValueError(f"expected networks among {list(NETWORKS)}, found {list(names)}")
+    predictions = {}
+    for name in names:
+        folder, notebook = Path(output_dir) / "models" / name, NETWORKS[name].notebook
+        paths.require(folder / "fold0.json", notebook)
+        oof = pd.read_parquet(paths.require(Path(output_dir) / "oof" / f"{name}.parquet", notebook))
+        keys = [paths.read_json(file)["key"] for file in sorted(folder.glob("fold*.json"))]
+        if any(key != keys[0] for key in keys) or keys[0]["data"] != fingerprint:
+            raise ValueError(
+                f"{folder}: expected models of the images and folds in use, found others; "
+                f"run notebooks/{notebook}.ipynb again"
+            )
+        predictions[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
+    return oof.drop(columns=list(PREDICTION_COLUMNS)), predictions
+
+
+def seal(output_dir, fitted, index, concentration):
+    """Write ``blend.json``: with the models' files, all that a prediction needs.
+
+    Parameters
+    ----------
+    output_dir : path-like
+        Where ``models/<name>/fold<k>.keras`` and ``spectrograms/train/`` are.
+    fitted : dict of str to dict
+        By model, as `scores.fit_blend` returns it.
+    index : DataFrame
+        Of the training images; its votes give the answer to what cannot be read.
+    concentration : float
+        Of votes around the blend, by `scores.fit_concentration`.
+    """
+    output_dir = Path(output_dir)
+    train = output_dir / "spectrograms" / "train"
+    drawn = paths.read_json(train / "settings.json")
+    panel = index[index.n_votes >= WELL_VOTED]
+    prior = mean_vote(index if panel.empty else panel)
+    models = {}
+    for name, part in fitted.items():
+        files = sorted((output_dir / "models" / name).glob("fold*.keras"))
+        record = paths.read_json(files[0].with_suffix(".json"))
+        models[name] = part | {
+            "views": record["key"]["views"],
+            "folds": {file.name: _checksum(file) for file in files},
+        }
+    content = {
+        "models": models,
+        "images": {"reduce": drawn["reduce"], "db_range": drawn["db_range"]},
+        "prior": prior.tolist(),
+        "concentration": concentration,
+        "synthetic": paths.read_json(train / "source.json")["synthetic"],
+    }
+    paths.write_json(output_dir / "blend.json", content)
+
+
+def _checksum(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Ensemble:
+    """All folds of all networks, loaded and checked.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where ``blend.json`` and ``models/<name>/fold<k>.keras`` are.
+    engine : {"tensorflow", "onnx"}
+        What computes; the answers are the same within 1e-4. ``onnx`` is faster on a
+        CPU, needs three more packages, and exports the networks the first time.
+
+    Attributes
+    ----------
+    settings : dict
+        ``blend.json``: among others ``images``, with which arguments `images.build`
+        must draw what is predicted, and ``prior``, what to answer without an image.
+    n_folds : int
+        Of the network with most.
+    networks : dict of str to (keras.Model, list of list of ndarray)
+        Each network and the weights of its folds; empty for other engines.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no ``blend.json``, or a model's file is missing.
+    ValueError
+        If a model's file is not the one that was sealed, or does not load, or
+        there is no such engine.
+    ModuleNotFoundError
+        If the engine needs a package that is not installed.
+    """
+
+    def __init__(self, folder, engine="tensorflow"):
+        if engine not in engines.ENGINES:
+            raise ValueError(f"expected an engine of {engines.ENGINES}, found {engine!r}")
+        folder = Path(folder)
+        self.settings = paths.read_json(paths.require(folder / "blend.json", "05_comparison"))
+        if not {"models", "images", "prior", "concentration"} <= self.settings.keys():
+            raise ValueError(
+                f"{folder / 'blend.json'}: expected what this version seals, found an older file; "
+                "run notebooks/05_comparison.ipynb again"
+            )
+        self.networks, self._folds, self._shapes, files = {}, {}, {}, {}
+        for name, part in self.settings["models"].items():
+            files[name] = {folder / "models" / name / file: c for file, c in part["folds"].items()}
+            for file, checksum in files[name].items():
+                if _checksum(paths.require(file, "05_comparison")) != checksum:
+                    raise ValueError(
+                        f"{file}: expected the model that blend.json was made with, found "
+                        "another; run notebooks/05_comparison.ipynb again"
+                    )
+        for name, checksums in files.items():
+            if engine == "onnx":
+                loaded = [engines.onnx(*each) for each in checksums.items()]
+                self._folds[name] = [function for function, _ in loaded]
+                self._shapes[name] = loaded[0][1]
+                continue
+            models = [engines.load(file) for file in checksums]
+            self.networks[name] = models[0], [model.get_weights() for model in models]
+            self._folds[name] = engines.tensorflow(*self.networks[name])
+            self._shapes[name] = models[0].input_shape[1:]
+        self.n_folds = max(len(folds) for folds in self._folds.values())
+
+    def predict(self, images, *, flipped=True, n_folds=None):
+        """Predict windows, averaged over mirror images, folds and networks.
+
+        Parameters
+        ----------
+        images : dict of str to ndarray of uint8
+            By view, as `images.load` opens them.
+        flipped : bool
+            Average with sides swapped, time reversed, and both.
+        n_folds : int, optional
+            How many of each network's folds to ask, the first ones; default all.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_windows, 6)
+            Rows add to one.
+
+        Raises
+        ------
+        ValueError
+            If the images have another shape than those that were trained on.
+        """
+        answers = self.answers(images, flipped=flipped, n_folds=n_folds)
+        blend = sum(self.settings["models"][name]["share"] * answers[name] for name in answers)
+        return blend / blend.sum(axis=1, keepdims=True)
+
+    def answers(self, images, *, flipped=True, n_folds=None):
+        """Predict windows by each network, as `predict` without the last step.
+
+        Its temperature is taken before its folds are averaged, which flattens them
+        too.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, shape (n_windows, 6)
+        """
+        n_windows = len(next(iter(images.values())))
+        step = max(1, _BATCH // 4 if flipped else _BATCH)
+        answers = {}
+        for name, folds in self._folds.items():
+            part = self.settings["models"][name]
+            seen, folds = [images[view] for view in part["views"]], folds[:n_folds]
+            shape = (len(seen), *seen[0].shape[1:])
+            if self._shapes[name] != shape:
+                raise ValueError(
+                    f"{name}: expected images of shape {self._shapes[name]}, found {shape}"
+                )
+            answers[name] = np.zeros((n_windows, len(CLASSES)))
+            for start in range(0, n_windows, step):
+                rows = slice(start, start + step)
+                batch = np.stack([view[rows] for view in seen], axis=1)
+                n_rows = len(batch)
+                if flipped:
+                    batch = flips(batch).numpy()
+                for fold in folds:
+                    answer = fold(batch).reshape(n_rows, -1, len(CLASSES)).mean(axis=1)
+                    answers[name][rows] += temper(answer, part["temperature"]) / len(folds)
+        return answers

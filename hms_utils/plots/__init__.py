@@ -1,0 +1,50 @@
+"""Figures.
+
+In come arrays and tables, and axes to draw into; out go figures, which `save` writes as PNG
+and SVG. `data` draws votes, EEG and images, `scores` what models reach, `maps` what they look
+at; `draw_card` and `draw_course` make whole pictures of one window and of one recording. All
+notebooks use it.
+"""
+
+from hms_utils.plots.card import draw_card
+from hms_utils.plots.course import draw_course
+from hms_utils.plots.data import (
+    agreement,
+    augmentations,
+    class_shares,
+    montage,
+    tiles,
+    vote_counts,
+)
+from hms_utils.plots.maps import draw_maps
+from hms_utils.plots.scores import (
+    confusion,
+    entropies,
+    learning_curves,
+    ranking,
+    reliability,
+    scorecard,
+    vote_intervals,
+)
+from hms_utils.plots.style import COLOURS, save
+
+__all__ = [
+    "COLOURS",
+    "agreement",
+    "augmentations",
+    "class_shares",
+    "confusion",
+    "draw_card",
+    "draw_course",
+    "draw_maps",
+    "entropies",
+    "learning_curves",
+    "montage",
+    "ranking",
+    "reliability",
+    "save",
+    "scorecard",
+    "tiles",
+    "vote_counts",
+    "vote_intervals",
+]

@@ -1,0 +1,46 @@
+"""Colours, and how figures are saved."""
+
+import matplotlib as mpl
+from matplotlib.collections import PathCollection
+from matplotlib.lines import Line2D
+
+from hms_utils import paths
+
+# Okabe-Ito in the order of CLASSES: told apart with colour-blind eyes.
+COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#7F7F7F")
+# In the same order, as small dots need more than colour.
+MARKERS = ("o", "s", "^", "D", "v", "X")
+DPI = 110
+# Points of a line or a scatter from which on an SVG holds it as pixels.
+HEAVY = 2000
+# Letters as outlines look the same without the font; no random ids and no date.
+_SVG = {"svg.fonttype": "path", "svg.hashsalt": "hms"}
+
+
+def save(figure, output_dir, name):
+    """Write a figure to ``<output_dir>/figures/``, as ``<name>.png`` and ``<name>.svg``.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+        The same figure gives the same bytes. In the SVG, lines and scatters of
+        more than `HEAVY` points are pixels, as images are: 50 s of EEG as
+        outlines would take megabytes.
+    output_dir : Path
+    name : str
+    """
+    with paths.replacing(output_dir / "figures" / f"{name}.png") as temporary:
+        figure.savefig(temporary, dpi=DPI, bbox_inches="tight")
+    for artist in figure.findobj(_is_heavy):
+        artist.set_rasterized(True)
+    with (
+        paths.replacing(output_dir / "figures" / f"{name}.svg") as temporary,
+        mpl.rc_context(_SVG),
+    ):
+        figure.savefig(temporary, dpi=DPI, bbox_inches="tight", metadata={"Date": None})
+
+
+def _is_heavy(artist):
+    if isinstance(artist, Line2D):
+        return len(artist.get_xdata()) > HEAVY
+    return isinstance(artist, PathCollection) and len(artist.get_offsets()) > HEAVY

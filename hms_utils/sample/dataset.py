@@ -1,0 +1,284 @@
+"""A synthetic data set in the competition's layout, for use without its files."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from hms_utils import paths
+from hms_utils.constants import (
+    CLASSES,
+    EEG_COLUMNS,
+    EEG_SECONDS,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    VOTE_COLUMNS,
+)
+from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS
+from hms_utils.images import competition_spectrogram
+from hms_utils.progress import progress
+from hms_utils.sample import artefacts, courses, experts
+from hms_utils.threads import one_blas_thread
+
+DEFAULT_PATIENTS = 144
+_TRUTH_COLUMNS = tuple(f"true_{name}" for name in VOTE_COLUMNS)
+_PLANTED_COLUMNS = ("planted_left", "planted_start", "planted_stop")
+
+
+def locate(data_dir=None, output_dir=None):
+    """Find the data, or make the sample where there is none; say which.
+
+    Parameters
+    ----------
+    data_dir, output_dir : path-like, optional
+        As `paths.find_data_dir` and `paths.find_output_dir` take them.
+
+    Returns
+    -------
+    paths.DataLocation
+        The sample is kept in ``<output_dir>/sample_data`` and made anew when it
+        was written by other code.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `data_dir` or ``HMS_DATA_DIR`` names a folder without data.
+    FileExistsError
+        If something else is where the sample would be.
+    """
+    location = paths.find_data_dir(data_dir)
+    if location is None:
+        folder = paths.find_output_dir(output_dir) / "sample_data"
+        mark = folder / paths.SYNTHETIC_MARK
+        default = {"patients": DEFAULT_PATIENTS, "seed": 0}
+        if mark.is_file():
+            settings = _read_mark(mark)
+            if settings.pop("code", None) != _code_version() and settings == default:
+                shutil.rmtree(folder)  # it was made here, but by other code
+        if not mark.is_file():
+            generate(folder, n_patients=DEFAULT_PATIENTS, seed=0)
+        location = paths.DataLocation(folder, "the generated sample, as no data was found")
+    print(f"Data: {location.path} ({location.reason})")
+    if location.is_synthetic:
+        print(paths.SYNTHETIC_NOTICE)
+    return location
+
+
+def _code_version():
+    signals = ("experts", "simulate", "artefacts", "courses", "dataset")
+    return paths.code_version(
+        *(f"sample/{name}" for name in signals), "images/competition", "eeg/montage", "constants"
+    )
+
+
+def _read_mark(mark):
+    return json.loads(mark.read_text(encoding="utf-8").splitlines()[-1])
+
+
+def generate(folder, *, n_patients, seed, n_jobs=-1):
+    """Write a data set in the competition's layout.
+
+    Besides the competition's files the folder holds ``truth.parquet``, the
+    distribution that each row's votes were drawn from and where its pattern was
+    planted (for scoring only), and a mark that the data is synthetic.
+
+    Parameters
+    ----------
+    folder : path-like
+        Must not exist or be empty. It appears when it is complete.
+    n_patients : int
+        Patients with labels; a quarter as many others make the test set.
+    seed : int
+        The same seed gives the same bytes, whatever `n_jobs`.
+    n_jobs : int
+        Processes; -1 means one for each core.
+
+    Raises
+    ------
+    ValueError
+        If `n_patients` is not positive.
+    FileExistsError
+        If the folder holds anything.
+    OSError
+        If it cannot be written, or the disk is full.
+    """
+    folder = Path(folder)
+    if n_patients < 1:
+        raise ValueError(f"expected at least one patient, found {n_patients}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder}: expected a new or empty folder, found files in it")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for name in ("train_eegs", "train_spectrograms", "test_eegs", "test_spectrograms"):
+            (partial / name).mkdir(parents=True)
+        n_test = max(4, n_patients // 4)
+        jobs = [delayed(_write_patient)(partial, seed, i, "train") for i in range(n_patients)]
+        jobs += [
+            delayed(_write_patient)(partial, seed, n_patients + i, "test") for i in range(n_test)
+        ]
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+        rows = list(progress("Sample patients", len(jobs), items=results))
+        _write_tables(partial, rows[:n_patients], rows[n_patients:])
+        settings = json.dumps({"code": _code_version(), "patients": n_patients, "seed": seed})
+        (partial / paths.SYNTHETIC_MARK).write_text(
+            f"{paths.SYNTHETIC_NOTICE}\n{settings}\n", encoding="utf-8"
+        )
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OSError(f"{folder}: cannot be written ({reason}); nothing is left of it") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_truth(data_dir, label_ids):
+    """Return what a perfect model would answer, for scoring only.
+
+    Parameters
+    ----------
+    data_dir : path-like
+    label_ids : array-like of int, shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6), or None
+        None for data that was not generated.
+    """
+    truth = _read_truth(data_dir, label_ids, _TRUTH_COLUMNS)
+    return None if truth is None else truth.to_numpy()
+
+
+def read_planted(data_dir, label_ids):
+    """Return where and when each row's pattern was added to the background, for scoring only.
+
+    Parameters
+    ----------
+    data_dir : path-like
+    label_ids : array-like of int, shape (n_rows,)
+
+    Returns
+    -------
+    DataFrame or None
+        ``planted_left``, the left chains' share of the pattern's power;
+        ``planted_start`` and ``planted_stop``, seconds from the middle of the
+        label. None for data that was not generated.
+
+    Raises
+    ------
+    ValueError
+        If the sample was generated by a version that did not write this.
+    """
+    return _read_truth(data_dir, label_ids, _PLANTED_COLUMNS)
+
+
+def _read_truth(data_dir, label_ids, columns):
+    path = Path(data_dir) / "truth.parquet"
+    if not path.is_file():
+        return None
+    truth = pd.read_parquet(path).query("split == 'train'").set_index("label_id")
+    if missing := [name for name in columns if name not in truth]:
+        raise ValueError(f"{path}: expected {list(columns)}, missing {missing}; generate it again")
+    return truth.loc[label_ids, list(columns)]
+
+
+def _write_tables(folder, train, test):
+    rows = pd.concat(train, ignore_index=True)
+    rows["eeg_sub_id"] = rows.groupby("eeg_id").cumcount()
+    rows["spectrogram_sub_id"] = rows.groupby("spectrogram_id").cumcount()
+    rows["label_id"] = [_scrambled(i, 32) for i in range(len(rows))]
+    rows["expert_consensus"] = np.array(CLASSES)[rows[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)]
+    rows[list(TRAIN_COLUMNS)].to_csv(folder / "train.csv", index=False)
+    tests = pd.concat(test, ignore_index=True)
+    tests[list(TEST_COLUMNS)].to_csv(folder / "test.csv", index=False)
+    guess = pd.DataFrame({"eeg_id": tests.eeg_id, **dict.fromkeys(VOTE_COLUMNS, 1 / len(CLASSES))})
+    guess.to_csv(folder / "sample_submission.csv", index=False)
+    truth = pd.concat([rows.assign(split="train"), tests.assign(split="test")])
+    truth["label_id"] = truth.label_id.astype("Int64")
+    truth = truth[["split", "eeg_id", "label_id", "case", *_TRUTH_COLUMNS, *_PLANTED_COLUMNS]]
+    truth.to_parquet(folder / "truth.parquet", index=False)
+
+
+def _scrambled(number, bits):
+    """Return an id of up to `bits` bits that looks random and that no other number has."""
+    return (number + 1) * 2_654_435_761 % 2**bits
+
+
+@one_blas_thread
+def _write_patient(folder, seed, number, split):
+    """Write one patient's files and return their rows of the table."""
+    rng = np.random.default_rng([seed, number])
+    patient = courses.draw_patient(rng)
+    n_courses = 1 if split == "test" else rng.choice([1, 2], p=[0.7, 0.3])
+    tables = [
+        _write_course(folder, rng, split, 2 * number + course, patient)
+        for course in range(n_courses)
+    ]
+    return pd.concat(tables).assign(patient_id=_scrambled(number, 20))
+
+
+def _write_course(folder, rng, split, unit, patient):
+    """Write one spectrogram and the EEGs cut from the same simulated course."""
+    recordings = courses.plan(rng, split)
+    course, planted = courses.simulate_course(rng, recordings, patient)
+    # Published values have two decimals too: where power is low they are exactly zero.
+    spectrogram = competition_spectrogram(course).round(2)
+    artefacts.drop_rows(rng, spectrogram)
+    spectrogram_id = _scrambled(unit, 31)
+    frame = pd.DataFrame(spectrogram, columns=list(SPECTROGRAM_COLUMNS))
+    time_type = np.int16 if split == "test" else np.int64
+    frame.insert(0, "time", 1 + 2 * np.arange(len(frame), dtype=time_type))
+    frame.to_parquet(folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet")
+    tables = []
+    for i, recording in enumerate(recordings):
+        eeg_id = _scrambled(courses.MOST_RECORDINGS * unit + i, 32)
+        start = (1 + recording.start) * SFREQ
+        eeg = course[start : start + recording.seconds * SFREQ].copy()
+        artefacts.drop_samples(rng, eeg)
+        frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
+        frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
+        rows = label_rows(rng, recording).assign(eeg_id=eeg_id)
+        tables.append(rows.assign(**_planted_of_rows(recording, planted[i])))
+    return pd.concat(tables).assign(spectrogram_id=spectrogram_id)
+
+
+def label_rows(rng, recording):
+    """Return a recording's label rows: those that show the same thing share their votes.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    recording : courses.Recording
+
+    Returns
+    -------
+    DataFrame
+        The offsets, the votes, the case and the distribution they were drawn from.
+    """
+    truth = np.array([content.truth for content in recording.contents])
+    votes = np.array([experts.draw_votes(rng, shares, recording.stratum) for shares in truth])
+    content = recording.content_of_row
+    return pd.DataFrame(
+        {
+            "eeg_label_offset_seconds": recording.offsets.astype(float),
+            "spectrogram_label_offset_seconds": recording.spectrogram_offsets.astype(float),
+            "case": np.array([content.case for content in recording.contents])[content],
+            **dict(zip(VOTE_COLUMNS, votes[content].T, strict=True)),
+            **dict(zip(_TRUTH_COLUMNS, truth[content].T, strict=True)),
+        }
+    )
+
+
+def _planted_of_rows(recording, planted):
+    """Return the columns of `read_planted` for a recording's label rows."""
+    places = [(place.left_share, place.start, place.stop) for place in planted]
+    left, start, stop = np.array(places)[recording.content_of_row].T
+    middle = recording.start + recording.offsets + EEG_SECONDS / 2
+    columns = left, start - middle, stop - middle
+    return dict(zip(_PLANTED_COLUMNS, columns, strict=True))

@@ -1,0 +1,68 @@
+"""How good answers are: the divergence, between which marks, within which error.
+
+In come votes and probabilities; out go the Kullback-Leibler divergence as Kaggle
+computes it (`kl_divergence` of arrays, `score` of tables; `metric` has the definition),
+tables of scores with bootstrap intervals (`scorecard`, `differences`, `per_class`),
+calibration and vote intervals, and the blend of several models (`fit_blend`). Notebooks
+1 and 3 to 5 use it.
+"""
+
+from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, temper
+from hms_utils.scores.bootstrap import interval, summarise
+from hms_utils.scores.classes import per_class
+from hms_utils.scores.faults import id_faults, text_faults, value_faults
+from hms_utils.scores.metric import (
+    EPSILON,
+    kl_divergence,
+    row_divergence,
+    score,
+)
+from hms_utils.scores.tables import (
+    WELL,
+    differences,
+    fold_priors,
+    mean_vote,
+    scorecard,
+    side_by_side,
+    strata,
+)
+from hms_utils.scores.uncertainty import (
+    calibration_error,
+    coverage,
+    entropy,
+    expert_entropy,
+    fit_concentration,
+    reliability,
+    vote_intervals,
+)
+
+__all__ = [
+    "EPSILON",
+    "WELL",
+    "blend_out_of_fold",
+    "calibration_error",
+    "coverage",
+    "differences",
+    "entropy",
+    "expert_entropy",
+    "fit_blend",
+    "fit_concentration",
+    "fold_priors",
+    "id_faults",
+    "interval",
+    "kl_divergence",
+    "mean_vote",
+    "mix",
+    "per_class",
+    "reliability",
+    "row_divergence",
+    "score",
+    "scorecard",
+    "side_by_side",
+    "strata",
+    "summarise",
+    "temper",
+    "text_faults",
+    "value_faults",
+    "vote_intervals",
+]

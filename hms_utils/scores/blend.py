@@ -1,0 +1,136 @@
+"""Calibrate models and mix them."""
+
+import numpy as np
+from scipy import optimize
+
+from hms_utils.constants import WELL_VOTED
+from hms_utils.scores.fast import EPSILON, row_divergence
+from hms_utils.scores.metric import check_arrays
+from hms_utils.threads import one_blas_thread
+
+_TEMPERATURES = (0.25, 4.0)
+
+
+def temper(prediction, temperature):
+    """Flatten probabilities (temperature above 1) or sharpen them (below).
+
+    Parameters
+    ----------
+    prediction : ndarray, shape (n_rows, n_classes)
+    temperature : float
+        What logits are divided by, which takes probabilities to the power of its
+        inverse (Guo et al. 2017).
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_classes)
+        Rows add to one.
+    """
+    power = np.maximum(np.asarray(prediction, np.float64), EPSILON) ** (1 / temperature)
+    return power / power.sum(axis=1, keepdims=True)
+
+
+@one_blas_thread
+def fit_blend(votes, predictions):
+    """Find each model's temperature and then its share in their mixture.
+
+    All have the lowest divergence on rows with many votes, or on all rows if
+    there are none of these.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (n_rows, 6)
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+
+    Returns
+    -------
+    dict of str to dict
+        By model: ``temperature`` and ``share``; shares add to one. Both are for
+        the answers of one network: average networks after their temperature.
+
+    Raises
+    ------
+    ValueError
+        If votes or predictions do not fit, as `metric.row_divergence`.
+    RuntimeError
+        If the shares cannot be found.
+    """
+    votes = np.asarray(votes)
+    well = votes.sum(axis=1) >= WELL_VOTED
+    rows = well if well.any() else np.ones(len(votes), bool)
+    votes = votes[rows]
+    opinions = votes / votes.sum(axis=1, keepdims=True)
+
+    def divergence(prediction):
+        return row_divergence(opinions, prediction).mean()
+
+    temperatures = {}
+    for name, prediction in predictions.items():
+        _, answer = check_arrays(votes, prediction[rows])
+        best = optimize.minimize_scalar(
+            lambda t, answer=answer: divergence(temper(answer, np.exp(t))),
+            bounds=np.log(_TEMPERATURES),
+            method="bounded",
+        )
+        temperatures[name] = float(np.exp(best.x))
+    answers = np.stack([temper(p[rows], temperatures[name]) for name, p in predictions.items()])
+    best = optimize.minimize(
+        lambda shares: divergence(np.tensordot(shares, answers, 1)),
+        np.full(len(answers), 1 / len(answers)),
+        bounds=[(0, 1)] * len(answers),
+        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1},
+        method="SLSQP",
+    )
+    if not best.success:
+        raise RuntimeError(f"expected shares of {list(predictions)}, found none: {best.message}")
+    shares = np.clip(best.x, 0, 1) / np.clip(best.x, 0, 1).sum()
+    return {
+        name: {"temperature": temperatures[name], "share": float(share)}
+        for name, share in zip(predictions, shares, strict=True)
+    }
+
+
+def mix(fitted, predictions):
+    """Mix predictions with what `fit_blend` returned.
+
+    Parameters
+    ----------
+    fitted : dict of str to dict
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+    """
+    return sum(
+        part["share"] * temper(predictions[name], part["temperature"])
+        for name, part in fitted.items()
+    )
+
+
+def blend_out_of_fold(votes, predictions, folds):
+    """Blend each fold with what was fitted on the other folds.
+
+    With one model this is its calibration.
+
+    Parameters
+    ----------
+    votes : ndarray, shape (n_rows, 6)
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+    folds : ndarray of int, shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+        No row's temperature or share was fitted on rows of its fold.
+    """
+    mixed = np.empty(np.shape(votes))
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        others = {name: prediction[~held_out] for name, prediction in predictions.items()}
+        own = {name: prediction[held_out] for name, prediction in predictions.items()}
+        mixed[held_out] = mix(fit_blend(votes[~held_out], others), own)
+    return mixed

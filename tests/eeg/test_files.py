@@ -1,0 +1,183 @@
+import decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hms_utils.constants import EEG_COLUMNS, SPECTROGRAM_COLUMNS, VOTE_COLUMNS
+from hms_utils.eeg import (
+    TEST_COLUMNS,
+    TRAIN_COLUMNS,
+    clearest,
+    load_metadata,
+    read_eeg,
+    read_spectrogram,
+    vote_shares,
+)
+
+
+@pytest.fixture
+def table(sample_dir):
+    return pd.read_csv(sample_dir / "train.csv")
+
+
+def test_sample_has_the_competitions_columns_and_types(sample_dir):
+    train = load_metadata(sample_dir, "train")
+    assert tuple(train.columns) == TRAIN_COLUMNS
+    assert train.eeg_label_offset_seconds.dtype == np.float64
+    assert all(train[name].dtype == np.int64 for name in ("eeg_id", "label_id", *VOTE_COLUMNS))
+    assert tuple(load_metadata(sample_dir, "test").columns) == TEST_COLUMNS
+
+
+def test_clearest_row_has_agreement_of_many():
+    votes = pd.DataFrame(0, index=range(4, 8), columns=list(VOTE_COLUMNS))
+    votes["lpd_vote"], votes["other_vote"] = [3, 13, 14, 0], [0, 1, 14, 20]
+    votes["n_votes"] = votes.sum(axis=1)
+    assert clearest(votes, ["LPD", "LRDA"]) == 1
+    assert clearest(votes, ["Other"]) == 3
+    assert clearest(votes, ["GPD"]) == 3  # nobody saw one, so it is any class
+
+
+def test_missing_table(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"test\.csv"):
+        load_metadata(tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="lpd_vote"), r"missing \['lpd_vote'\]"),
+        (lambda t: t.iloc[:0], "at least one row"),
+        (lambda t: t.assign(gpd_vote="many"), "numbers in gpd_vote"),
+        (lambda t: t.assign(patient_id=np.nan), "no gaps in patient_id"),
+        (lambda t: t.assign(other_vote=-1), "whole votes of zero"),
+        (lambda t: t.assign(other_vote=0.5), "whole votes of zero"),
+        (lambda t: t.assign(**dict.fromkeys(VOTE_COLUMNS, 0)), "whole votes of zero"),
+    ],
+)
+def test_bad_train_table_is_refused_by_name(table, tmp_path, change, message):
+    change(table).to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(ValueError, match=rf"train\.csv: expected .*{message}"):
+        load_metadata(tmp_path, "train")
+
+
+def test_empty_file_and_repeated_test_ids_are_refused(sample_dir, tmp_path):
+    (tmp_path / "train.csv").touch()
+    with pytest.raises(ValueError, match="CSV table"):
+        load_metadata(tmp_path, "train")
+    test = pd.read_csv(sample_dir / "test.csv")
+    pd.concat([test, test[:1]]).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(ValueError, match="one row per eeg_id"):
+        load_metadata(tmp_path, "test")
+
+
+def test_vote_shares_add_to_one(table):
+    shares = vote_shares(table)
+    assert shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+
+
+def write_eeg(path, **changes):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(400, 20)).astype(np.float32), columns=list(EEG_COLUMNS))
+    frame = frame.assign(**changes)
+    frame.to_parquet(path)
+    return frame
+
+
+def test_read_eeg_orders_columns_and_keeps_gaps(tmp_path):
+    path = tmp_path / "1.parquet"
+    frame = write_eeg(path)
+    frame.loc[3, "T3"] = np.nan
+    frame[list(EEG_COLUMNS[::-1])].to_parquet(path)
+    eeg = read_eeg(path)
+    assert eeg.dtype == np.float32
+    np.testing.assert_array_equal(eeg, frame.to_numpy())
+
+
+def test_damaged_eegs_are_refused_by_name(tmp_path):
+    path = tmp_path / "1.parquet"
+    with pytest.raises(FileNotFoundError, match=r"1\.parquet"):
+        read_eeg(path)
+    frame = write_eeg(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"1\.parquet: expected a whole parquet file"):
+        read_eeg(path)
+    frame.drop(columns=["T3", "EKG"]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"expected 20 channels, missing \['T3', 'EKG'\]"):
+        read_eeg(path)
+    write_eeg(path, Cz="text")
+    with pytest.raises(ValueError, match="numbers in Cz"):
+        read_eeg(path)
+
+
+def test_eegs_of_other_programs_are_read(tmp_path):
+    path = tmp_path / "1.parquet"
+    frame = write_eeg(path)
+    other = {"Fp1": "FP1", "Fz": "fz", "T3": "T7", "T4": "t8", "T5": "P7", "T6": "P8", "EKG": "ekg"}
+    frame.rename(columns=other).to_parquet(path)
+    np.testing.assert_array_equal(read_eeg(path), frame)
+    # Exact names come before others.
+    frame.assign(T7=0.0).to_parquet(path)
+    np.testing.assert_array_equal(read_eeg(path), frame)
+    frame.drop(columns="EKG").to_parquet(path)
+    read = read_eeg(path)
+    np.testing.assert_array_equal(read[:, :19], frame.to_numpy()[:, :19])
+    assert np.isnan(read[:, 19]).all()
+    frame.rename(columns={"T3": "T7"}).assign(t3=0.0).to_parquet(path)
+    with pytest.raises(ValueError, match=r"expected one column for T3, found \['T7', 't3'\]"):
+        read_eeg(path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.decimal128(12, 4),
+        pa.decimal256(40, 2),
+        pa.float16(),
+        pa.float64(),
+        pa.int16(),
+        pa.int64(),
+    ],
+)
+def test_numbers_of_any_kind_are_read(tmp_path, kind):
+    values = [decimal.Decimal(n) for n in range(-50, 50)]
+    column = pa.array(np.arange(-50, 50).astype(np.float16) if kind == pa.float16() else values)
+    table = pa.table({name: column.cast(kind) for name in EEG_COLUMNS})
+    pq.write_table(table, tmp_path / "1.parquet")
+    expected = np.arange(-50, 50, dtype=np.float32)[:, None].repeat(20, axis=1)
+    np.testing.assert_array_equal(read_eeg(tmp_path / "1.parquet"), expected)
+    null = table.set_column(3, "P3", pa.nulls(100))
+    gaps = null.set_column(4, "F7", pa.concat_arrays([pa.nulls(1, kind), column.cast(kind)[1:]]))
+    pq.write_table(gaps, tmp_path / "1.parquet")
+    read = read_eeg(tmp_path / "1.parquet")
+    assert np.isnan(read[:, 3]).all()
+    assert np.isnan(read).sum() == 101
+    np.testing.assert_array_equal(read[1:, 4:], expected[1:, 4:])
+
+
+def test_read_spectrogram(tmp_path):
+    path = tmp_path / "2.parquet"
+    values = np.random.default_rng(0).random((5, 400), np.float32)
+    frame = pd.DataFrame(values, columns=list(SPECTROGRAM_COLUMNS))
+    frame.insert(0, "time", np.arange(1, 11, 2, dtype=np.int16))
+    frame[frame.columns[::-1]].to_parquet(path)
+    np.testing.assert_array_equal(read_spectrogram(path), values)
+
+    frame.assign(time=[1, 3, 5, 9, 11]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"2\.parquet: expected time 1, 3, 5, …, found 9 in row 3"):
+        read_spectrogram(path)
+    frame.drop(columns=frame.columns[10:20]).to_parquet(path)
+    with pytest.raises(ValueError, match=r"expected 401 columns, missing .* and 5 more"):
+        read_spectrogram(path)
+
+
+@pytest.mark.real_data
+def test_real_files_can_be_read(real_dir):
+    train = load_metadata(real_dir, "train")
+    row = train.iloc[0]
+    assert read_eeg(real_dir / "train_eegs" / f"{row.eeg_id}.parquet").shape == (10_000, 20)
+    path = real_dir / "train_spectrograms" / f"{row.spectrogram_id}.parquet"
+    assert read_spectrogram(path).shape == (300, 400)

@@ -1,0 +1,132 @@
+import json
+from zipfile import ZipFile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import networks
+from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
+from hms_utils.networks import Ensemble, engines, models
+
+
+def train(folder, name="cnn"):
+    """Leave what training leaves: models that always give one answer, and their records."""
+    key = {"data": "images", "views": ["near"], "epochs": 1}
+    for fold, logits in enumerate(([2.0, 0, 0, 0, 0, 0], [0, 2.0, 0, 0, 0, 0])):
+        model = models.build_cnn(1, (8, 16), filters=(2,))
+        weights = model.get_layer("logits").get_weights()
+        model.get_layer("logits").set_weights([weights[0] * 0, np.array(logits)])
+        path = folder / "models" / name / f"fold{fold}.keras"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        path.with_suffix(".json").write_text(json.dumps({"key": key}))
+    (folder / "oof").mkdir()
+    oof = pd.DataFrame([[0.5, *[0.1] * 5]] * 2, columns=list(PREDICTION_COLUMNS))
+    oof.assign(label_id=[1, 2], fold=[0, 1]).to_parquet(folder / "oof" / f"{name}.parquet")
+
+
+def seal(folder, temperature=1.0):
+    train_images = folder / "spectrograms" / "train"
+    train_images.mkdir(parents=True, exist_ok=True)
+    (train_images / "settings.json").write_text('{"reduce": [4, 2], "db_range": [-10, 40]}')
+    (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
+    votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
+    fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
+    networks.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)), 5.0)
+
+
+def test_folds_are_averaged_after_their_temperature(tmp_path):
+    train(tmp_path)
+    images = {view: np.zeros((5, 4, 8, 16), np.uint8) for view in ("near", "far")}
+    for temperature in (1.0, 2.0):
+        seal(tmp_path, temperature)
+        mean = Ensemble(tmp_path).predict(images)
+        power = np.exp(2 / temperature)
+        high, low = power / (power + 5), 1 / (power + 5)
+        expected = [(high + low) / 2] * 2 + [low] * 4
+        np.testing.assert_allclose(mean, np.tile(expected, (5, 1)), rtol=1e-5)
+    smaller = {view: array[:, :, :4] for view, array in images.items()}
+    with pytest.raises(ValueError, match=r"cnn: expected images of shape \(1, 4, 8, 16\), found"):
+        Ensemble(tmp_path).predict(smaller)
+
+
+def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
+    train(tmp_path)
+    seal(tmp_path)
+    settings = Ensemble(tmp_path).settings
+    assert settings["images"] == {"reduce": [4, 2], "db_range": [-10, 40]}
+    # Of the row with many votes, and of one more that votes for all alike.
+    np.testing.assert_allclose(settings["prior"], [6 / 12, *[1 / 12] * 4, 2 / 12])
+    assert settings["synthetic"]
+    assert settings["concentration"] == 5
+    assert settings["models"]["cnn"]["views"] == ["near"]
+
+
+def test_missing_changed_and_broken_models_are_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run notebooks/05_comparison"):
+        Ensemble(tmp_path)
+    train(tmp_path)
+    file = tmp_path / "models" / "cnn" / "fold1.keras"
+    seal(tmp_path)
+    file.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected the model that blend\.json"):
+        Ensemble(tmp_path)
+    seal(tmp_path)
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected a Keras model"):
+        Ensemble(tmp_path)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"fold1\.keras"):
+        Ensemble(tmp_path)
+
+
+def add_setting(file, name, value):
+    """Leave what a Keras would leave that knows another setting of convolutions."""
+    with ZipFile(file) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    config = json.loads(members["config.json"])
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Conv2D":
+            layer["config"]["kernel_initializer"]["config"][name] = value
+    with ZipFile(file, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, json.dumps(config) if member == "config.json" else content)
+
+
+def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, monkeypatch):
+    train(tmp_path)
+    images = {"near": np.random.default_rng(0).integers(0, 256, (2, 4, 8, 16), np.uint8)}
+    seal(tmp_path)
+    before = Ensemble(tmp_path).predict(images)
+    monkeypatch.setitem(engines._NEWER_SETTINGS, "of_tomorrow", None)
+    file = tmp_path / "models" / "cnn" / "fold1.keras"
+    add_setting(file, "of_tomorrow", None)
+    seal(tmp_path)
+    np.testing.assert_array_equal(Ensemble(tmp_path).predict(images), before)
+    add_setting(file, "of_tomorrow", True)
+    seal(tmp_path)
+    with pytest.raises(ValueError, match=r"fold1\.keras: expected a Keras model.*'of_tomorrow'"):
+        Ensemble(tmp_path)
+
+
+def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
+        networks.load_oof(tmp_path, ["cnn"], "images")
+    train(tmp_path)
+    table, predictions = networks.load_oof(tmp_path, ["cnn"], "images")
+    assert table.columns.tolist() == ["label_id", "fold"]
+    np.testing.assert_array_equal(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
+    with pytest.raises(ValueError, match="found others"):
+        networks.load_oof(tmp_path, ["cnn"], "other images")
+    with pytest.raises(ValueError, match=r"networks among \['cnn', 'efficientnet_b0'\], found"):
+        networks.load_oof(tmp_path, ["cnn", "resnet"], "images")
+    record = tmp_path / "models" / "cnn" / "fold1.json"
+    record.write_text(json.dumps({"key": {"data": "images", "epochs": 2}}))
+    with pytest.raises(ValueError, match="found others"):
+        networks.load_oof(tmp_path, ["cnn"], "images")
+
+
+def test_a_seal_of_an_older_version_is_refused(tmp_path):
+    (tmp_path / "blend.json").write_text('{"cnn": {"share": 1.0}}')
+    with pytest.raises(ValueError, match=r"blend\.json: expected what this version seals"):
+        Ensemble(tmp_path)

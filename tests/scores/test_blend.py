@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from hms_utils import scores
+from hms_utils.scores import kl_divergence
+
+N_ROWS = 600
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return np.random.default_rng(0).dirichlet(np.ones(6), N_ROWS)
+
+
+@pytest.fixture(scope="module")
+def votes(truth):
+    return np.random.default_rng(1).multinomial(12, truth)
+
+
+def mix(predictions, fitted):
+    return sum(
+        part["share"] * scores.temper(predictions[name], part["temperature"])
+        for name, part in fitted.items()
+    )
+
+
+def test_temperature_divides_logits():
+    logits = np.array([[0.0, 1.0, 3.0], [2.0, 2.0, -1.0]])
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    halved = np.exp(logits / 2) / np.exp(logits / 2).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(scores.temper(probabilities, 2.0), halved)
+    np.testing.assert_allclose(scores.temper(probabilities, 1.0), probabilities)
+    np.testing.assert_allclose(scores.temper([[0.0, 1.0]], 4.0).sum(), 1)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_temperature_of_a_spoilt_model_is_found(votes, truth, temperature):
+    spoilt = scores.temper(truth, 1 / temperature)
+    fitted = scores.fit_blend(votes, {"model": spoilt})
+    assert fitted["model"]["share"] == 1
+    assert fitted["model"]["temperature"] == pytest.approx(temperature, rel=0.05)
+    mended = mix({"model": spoilt}, fitted)
+    assert kl_divergence(votes, mended) <= kl_divergence(votes, truth)
+
+
+def test_shares_are_those_of_a_mixture(votes, truth):
+    rng = np.random.default_rng(2)
+    noise = rng.dirichlet(np.ones(6), N_ROWS)
+    answers = {"good": truth, "noise": noise, "half": 0.5 * truth + 0.5 / 6}
+    fitted = scores.fit_blend(votes, answers)
+    assert sum(part["share"] for part in fitted.values()) == pytest.approx(1)
+    assert fitted["good"]["share"] > 0.8
+    assert fitted["noise"]["share"] < 0.05
+    best = kl_divergence(votes, mix(answers, fitted))
+    for name, answer in answers.items():
+        tempered = scores.temper(answer, fitted[name]["temperature"])
+        assert best <= kl_divergence(votes, tempered) + 1e-6
+
+
+def test_rows_with_many_votes_decide(votes, truth):
+    few = votes.copy()
+    few[: N_ROWS // 2] = np.eye(6, dtype=int)[truth[: N_ROWS // 2].argmin(axis=1)]
+    alone = scores.fit_blend(votes[N_ROWS // 2 :], {"model": truth[N_ROWS // 2 :]})
+    assert scores.fit_blend(few, {"model": truth}) == alone
+    assert scores.fit_blend(few[:300], {"model": truth[:300]})["model"]["temperature"] > 1
+
+
+def test_a_fold_is_blended_with_what_the_others_chose(votes, truth):
+    answers = {"one": truth, "two": np.roll(truth, 1, axis=0)}
+    folds = np.arange(N_ROWS) % 3
+    mixed = scores.blend_out_of_fold(votes, answers, folds)
+    other = folds != 1
+    fitted = scores.fit_blend(votes[other], {name: p[other] for name, p in answers.items()})
+    expected = mix({name: p[folds == 1] for name, p in answers.items()}, fitted)
+    np.testing.assert_allclose(mixed[folds == 1], expected)
+    # Its own votes change nothing in a fold.
+    changed = votes.copy()
+    changed[folds == 1] = changed[folds == 1][:, ::-1]
+    again = scores.blend_out_of_fold(changed, answers, folds)
+    np.testing.assert_array_equal(again[folds == 1], mixed[folds == 1])

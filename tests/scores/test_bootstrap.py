@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from hms_utils.scores import bootstrap
+
+
+def test_interval_is_of_patients():
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(50), 40)
+    rows = rng.normal(size=50)[patients]  # rows of a patient are all alike
+    low, high = bootstrap.interval(rows, patients)
+    assert low < rows.mean() < high
+    # 1.96 standard errors of a mean over 50 patients on either side.
+    expected = 2 * 1.96 * rows.std() / np.sqrt(50)
+    assert high - low == pytest.approx(expected, rel=0.1)
+    assert np.isnan(bootstrap.interval(rows[:40], patients[:40])).all()
+
+
+def test_means_are_those_of_drawn_rows():
+    rng = np.random.default_rng(0)
+    patients = np.array([5, 5, 5, 9, 9, 2])
+    values, counts = rng.normal(size=(6, 2)), rng.integers(0, 2, (6, 2)).astype(float)
+    counts[0] = 1
+    means = bootstrap.means(values, patients, counts=counts)
+    drawn = bootstrap.draws(3)
+    assert (drawn.sum(axis=1) == 3).all()
+    for replicate in range(20):
+        times = drawn[replicate, [1, 1, 1, 2, 2, 0]]
+        for k in range(2):
+            weights = times * counts[:, k]
+            expected = np.average(values[:, k], weights=weights) if weights.sum() else np.nan
+            assert means[replicate, k] == pytest.approx(expected, nan_ok=True)
+
+
+def test_same_draws_every_time():
+    assert (bootstrap.draws(7) == bootstrap.draws(7)).all()

@@ -1,0 +1,185 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import scores
+from hms_utils.constants import VOTE_COLUMNS
+from hms_utils.sample import courses
+from hms_utils.sample.dataset import label_rows
+from hms_utils.scores import metric
+from hms_utils.scores.tables import estimated_floor
+
+COLUMNS = list(VOTE_COLUMNS)
+
+
+def as_table(votes, patients=None, folds=None):
+    votes = np.asarray(votes)
+    table = pd.DataFrame(votes, columns=COLUMNS).assign(label_id=np.arange(100, 100 + len(votes)))
+    patients = np.arange(len(votes)) if patients is None else patients
+    return table.assign(
+        patient_id=patients, fold=np.arange(len(votes)) % 2 if folds is None else folds
+    )
+
+
+def random_table(n_rows, n_votes=12, seed=0):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(6, 0.5), n_rows)
+    return as_table(rng.multinomial(n_votes, shares), np.arange(n_rows) // 2), shares
+
+
+def test_rows_are_grouped_by_votes_and_by_agreement():
+    groups = scores.strata(
+        as_table(
+            [
+                [0, 2, 0, 0, 0, 0],
+                [0, 3, 0, 0, 0, 4],
+                [0, 9, 0, 0, 0, 3],
+                [0, 6, 0, 0, 0, 6],
+                [6, 4, 0, 0, 0, 0],
+                [4, 2, 2, 1, 1, 0],
+            ]
+        )
+    )
+    expected = {
+        "all rows": [0, 1, 2, 3, 4, 5],
+        "3-9 votes": [1],
+        ">= 10 votes": [2, 3, 4, 5],
+        "idealised": [2],
+        "proto": [3],
+        "edge": [4],
+    }
+    assert {name: np.flatnonzero(rows).tolist() for name, rows in groups.items()} == expected
+    assert list(scores.strata(as_table([[1, 0, 0, 0, 0, 0]]))) == ["all rows"]
+
+
+def test_fold_priors_do_not_see_their_own_fold():
+    prior = scores.fold_priors(as_table(np.eye(6, dtype=int)[[0, 0, 1, 2]], folds=[0, 0, 1, 1]))
+    # Of the two rows of the other fold, and of one more that votes for all alike.
+    np.testing.assert_allclose(18 * prior[0], [1, 7, 7, 1, 1, 1])
+    np.testing.assert_allclose(18 * prior[3], [13, 1, 1, 1, 1, 1])
+
+
+def test_a_class_that_is_absent_elsewhere_costs_little():
+    """Of seven recordings a prior without smoothing costs 34.5 where a class is new."""
+    table = as_table(3 * np.eye(6, dtype=int)[[0, 1, 2, 3, 4, 5, 5]], folds=range(7))
+    card = scores.scorecard(table, {}).set_index(["model", "group"])
+    assert card.kl["prior", "all rows"] < np.log(6 * 8)
+    np.testing.assert_allclose(scores.fold_priors(table).sum(axis=1), 1)
+    assert (scores.mean_vote(table) > 0).all()
+
+
+def test_the_floor_is_estimated_within_a_tenth_of_what_it_is():
+    """On votes as the sample draws them, whose true opinion is known."""
+    rng = np.random.default_rng(0)
+    recordings = [recording for _ in range(2000) for recording in courses.plan(rng, "train")]
+    tables = [label_rows(rng, recording) for recording in recordings]
+    rows = pd.concat([table.drop_duplicates(COLUMNS) for table in tables])
+    rows = rows[rows[COLUMNS].sum(axis=1) >= 10]
+    votes, truth = rows[COLUMNS].to_numpy(), rows[[f"true_{name}" for name in COLUMNS]].to_numpy()
+    exact = metric.kl_divergence(votes, truth)
+    assert estimated_floor(votes).mean() == pytest.approx(exact, rel=0.1)
+
+
+def test_scorecard_frames_models_by_marks():
+    table, shares = random_table(200)
+    card = scores.scorecard(table, {"good": shares, "flat": 0.5 * shares + 0.5 / 6})
+    assert card.model.unique().tolist() == ["uniform", "prior", "good", "flat", "floor (estimate)"]
+    means = card[card.group == scores.WELL].set_index("model")
+    assert means.kl["good"] < means.kl["flat"] < means.kl["uniform"]
+    assert means.kl["uniform"] == pytest.approx(
+        metric.kl_divergence(table[COLUMNS], np.full((200, 6), 1 / 6))
+    )
+    assert means.kl["floor (estimate)"] == pytest.approx(means.kl["good"], rel=0.25)
+    assert ((means.low < means.kl) & (means.kl < means.high)).all()
+    assert (means.n_patients == 100).all()
+    exact = scores.scorecard(table, {"good": shares}, truth=shares).set_index(["model", "group"])
+    assert exact.kl["floor", "all rows"] == exact.kl["good", "all rows"]
+    assert exact.kl["floor (estimate)", scores.WELL] == means.kl["floor (estimate)"]
+
+
+def test_the_floor_of_few_votes_is_not_estimated():
+    votes = np.zeros((6, 6), int)
+    votes[:, 0] = [1, 3, 5, 7, 10, 20]
+    card = scores.scorecard(as_table(votes).drop(columns="fold"), {})
+    uniform = card[card.model == "uniform"].set_index("group")
+    assert uniform.n_rows.to_dict() == {
+        "all rows": 6,
+        "3-9 votes": 3,
+        ">= 10 votes": 2,
+        "idealised": 2,
+    }
+    np.testing.assert_allclose(uniform.kl, math.log(6))
+    assert set(card.model) == {"uniform", "floor (estimate)"}
+    assert set(card[card.model == "floor (estimate)"].group) == {">= 10 votes", "idealised"}
+
+
+def test_no_interval_from_one_patient():
+    table, shares = random_table(20)
+    card = scores.scorecard(table.assign(patient_id=7), {"model": shares})
+    assert card.low.isna().all()
+    assert card.kl.notna().all()
+    assert scores.side_by_side(card).loc["all rows", "uniform"] == f"{card.kl[0]:.3f}"
+
+
+def test_models_stand_side_by_side_with_their_bounds():
+    columns = ["model", "group", "kl", "low", "high", "n_rows", "n_patients"]
+    card = pd.DataFrame(
+        [
+            ("prior", "all rows", 1.3312, 1.2, 1.4, 9, 4),
+            ("prior", "edge", 1.5, 1.25, 1.75, 2, 2),
+            ("cnn", "edge", 0.4738, 0.4169, 0.5352, 2, 2),
+        ],
+        columns=columns,
+    )
+    wide = scores.side_by_side(card)
+    assert wide.columns.tolist() == ["n_rows", "n_patients", "prior", "cnn"]
+    assert wide.index.tolist() == ["all rows", "edge"]
+    assert wide.loc["edge"].tolist() == [2, 2, "1.500 (1.250-1.750)", "0.474 (0.417-0.535)"]
+    assert wide.loc["all rows", "cnn"] == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: t[:0], "at least one row of votes"),
+        (lambda t: t.assign(lpd_vote=t.lpd_vote - 50), "counts in lpd_vote.* 20 of 20 rows"),
+        (lambda t: t.assign(lpd_vote=0.5), r"counts in lpd_vote.*first label_id \[100, 101, 102\]"),
+        (lambda t: t.assign(lpd_vote=np.nan), "counts in lpd_vote"),
+        (lambda t: t.assign(lpd_vote="3"), "numbers in lpd_vote"),
+        (lambda t: t.assign(**dict.fromkeys(COLUMNS, 0)), "expected votes, found none in 20 of 20"),
+    ],
+)
+def test_impossible_votes_are_refused_by_column_and_label(spoil, message):
+    table, shares = random_table(20)
+    with pytest.raises(ValueError, match=message):
+        scores.scorecard(spoil(table), {"model": shares})
+
+
+@pytest.mark.parametrize(
+    ("prediction", "message"),
+    [
+        (np.full((20, 6), 0.2), r"probabilities of model that add to one, found none in 20 of 20"),
+        (np.full((20, 6), np.nan), "20 of 20 rows"),
+        (np.full((19, 6), 1 / 6), r"model of shape \(20, 6\), found \(19, 6\)"),
+        (np.array([[1.5, -0.5, 0, 0, 0, 0]] * 20), "probabilities of model"),
+    ],
+)
+def test_impossible_predictions_are_refused_by_name(prediction, message):
+    table, _ = random_table(20)
+    with pytest.raises(ValueError, match=message):
+        scores.scorecard(table, {"model": prediction})
+
+
+def test_differences_are_paired():
+    table, better = random_table(200)
+    worse = 0.9 * better + 0.1 / 6
+    lines = scores.differences(table, {"a": better, "b": worse}, [("a", "b")])
+    assert lines.group.tolist() == ["all rows", scores.WELL]
+    votes = table[COLUMNS]
+    expected = metric.kl_divergence(votes, better) - metric.kl_divergence(votes, worse)
+    assert lines.difference[0] == pytest.approx(expected)
+    assert lines.low[0] < expected < lines.high[0] < 0
+    card = scores.scorecard(table, {"a": better}).set_index(["model", "group"])
+    assert lines.high[0] - lines.low[0] < (card.high - card.low)["a", "all rows"]
