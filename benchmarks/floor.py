@@ -38,14 +38,14 @@ def main(data_dir, output_dir):
     answers["blend"] = scores.blend_out_of_fold(votes, networks, fold)
     truth = sample.read_truth(data_dir, oof.label_id)
     card = scores.scorecard(oof, answers, truth=truth)
-    means = card.set_index(["model", "rows"]).kl
+    means = card.set_index(["model", "group"]).kl
     card["closed"] = [
-        (means["prior", line.rows] - line.kl)
-        / (means["prior", line.rows] - means["floor", line.rows])
+        (means["prior", line.group] - line.kl)
+        / (means["prior", line.group] - means["floor", line.group])
         for line in card.itertuples(index=False)
     ]
     print(card.round(3).to_string(index=False))
-    well = card[card.rows == scores.WELL].set_index("model").closed
+    well = card[card.group == scores.WELL].set_index("model").closed
     for name, share in ASKED.items():
         print(f"{name}: {well[name]:.0%} closed at {scores.WELL} (asked: {share:.0%})")
 

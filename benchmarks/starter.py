@@ -21,7 +21,7 @@ import numpy as np
 
 from hms_utils import eeg, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import cache
+from hms_utils.images import cache, make_folds
 from hms_utils.networks import Stage, models, training
 from hms_utils.networks.backend import keras
 from hms_utils.scores import metric
@@ -132,7 +132,7 @@ def train_ours(images, index, fold, output_dir):
 def main(data_dir, output_dir):
     windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
     images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
-    table = images.make_folds(index.patient_id, 2).set_index("patient_id").fold
+    table = make_folds(index.patient_id, 2).set_index("patient_id").fold
     fold = table[index.patient_id].to_numpy()
     targets = eeg.vote_shares(index)
     ours, our_seconds = train_ours(images, index, fold, output_dir)

@@ -10,9 +10,9 @@
 ``answers``  the hidden test, submission, recordings over time, Kaggle's bundle
 ===========  ==================================================================
 
-A room imports only rooms above it, and of these only what they export; each says
-in its docstring what comes in, what goes out and which notebook uses it. Below all
-lie `constants`, `paths` and `progress`, above all `chain`, `report` and `cli`.
+A room imports only rooms listed before it, and of these only what they export; each
+says in its docstring what comes in, what goes out and which notebook uses it. All may
+use `constants`, `paths`, `progress` and `threads`; `chain`, `report` and `cli` use all.
 
 Importing the package imports none of them; only ``networks`` loads TensorFlow.
 """

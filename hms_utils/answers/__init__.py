@@ -1,11 +1,10 @@
 """What goes out: the submission, a recording's answers over time, cards, Kaggle's bundle.
 
-In come recordings and a sealed `networks.Ensemble`; out go answers of the hidden test that
-no recording stops (`predict_test`), a submission and all that is wrong with one
-(`write_submission`, `check`, `diagnose`), tables, annotations and pictures of any recording
-(`predict_recording`, `write_predictions`), second-reader cards, and what
-``kaggle`` uploads (`write_bundle`). Notebook 6 and the command line use it, notebook 5 the
-cards.
+In come recordings and a sealed `networks.Ensemble`; out go answers of the hidden test that no
+recording stops, within a time budget (`predict_test`), a submission and all that is wrong
+with one (`write_submission`, `check`, `diagnose`), tables, annotations and pictures of any
+recording (`predict_recording`, `write_predictions`), second-reader cards, and what ``kaggle``
+uploads (`write_bundle`). Notebook 6 and the command line use it, notebook 5 the cards.
 """
 
 from hms_utils.answers.bundle import find_user, next_steps, write_bundle

@@ -1,11 +1,11 @@
 """Recordings and tables: what the competition, or a clinic, hands over.
 
 In come ``train.csv`` and ``test.csv`` (`load_metadata`, `read_test`), EEG and spectrogram
-files of the competition (`read_eeg`, `read_spectrogram`), and recordings of any origin,
-EDF and BDF among them (`open_recording`). Out go checked tables, the rows to use of them
-(`select_windows`), and microvolts at 200 Hz: in the competition's columns, or as differences
-along the four chains (`bipolar`, of any recording `differences_of`). Notebooks 1, 2 and 6
-use it.
+files of the competition (`read_eeg`, `read_spectrogram`), and recordings of any origin, EDF
+and BDF among them (`open_recording`, which calls `clinical.open_clinical`). Out go checked
+tables, the rows to use of them (`select_windows`), and microvolts at 200 Hz: in the
+competition's columns, or as differences along the four chains (`bipolar`, of any recording
+`differences_of`). Notebooks 1 to 3 and 6 use it.
 """
 
 from hms_utils.eeg.files import cut, read_eeg, read_spectrogram, source_files

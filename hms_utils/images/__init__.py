@@ -5,7 +5,7 @@ in three `VIEWS`, of one window (`draw_window`), of all label windows in memory-
 arrays (`build`, `load`) or of the test recordings one part after the other (`stream`).
 `mel` has the public notebooks' spectrogram, `competition` the recovered recipe of the
 competition's own, which makes the ten minutes of any EEG (`long_spectrogram`), `folds`
-the folds. Notebook 2 is about it; 3 to 5 load what it wrote.
+the folds. Notebook 2 is about it, 1 draws single windows, 3 to 5 load what 2 wrote.
 """
 
 from hms_utils.images.cache import build, fingerprint, load

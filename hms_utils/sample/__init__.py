@@ -2,8 +2,8 @@
 
 In comes a seed; out goes a folder in the competition's layout (`generate`), beside which
 `read_truth` and `read_planted` know, for scoring only, what its votes were drawn from and
-where its patterns are. `locate` finds the data or makes the sample: every notebook that
-reads data begins with it.
+where its patterns are. `locate` finds the data or makes the sample:
+notebooks 1, 2 and 6 begin with it, 5 reads the truth.
 """
 
 from hms_utils.sample.dataset import (

@@ -1,10 +1,10 @@
 """How good answers are: the divergence, between which marks, within which error.
 
-In come votes and probabilities; out go the Kullback-Leibler divergence as Kaggle
-computes it (`kl_divergence` of arrays, `score` of tables; `metric` has the definition),
-tables of scores with bootstrap intervals (`scorecard`, `differences`, `per_class`),
-calibration and vote intervals, and the blend of several models (`fit_blend`). Notebooks
-1 and 3 to 5 use it.
+In come votes and probabilities; out go the Kullback-Leibler divergence as Kaggle computes it
+(`kl_divergence` of arrays, `score` of tables; `metric` has the definition), tables of scores
+with bootstrap intervals (`scorecard`, `differences`, `per_class`), the class prior
+(`mean_vote`, which is smoothed, `fold_priors` out of fold), calibration and vote intervals,
+and the temperatures and shares of the blend (`fit_blend`). Notebooks 1 and 3 to 5 use it.
 """
 
 from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, temper
