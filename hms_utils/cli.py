@@ -98,14 +98,16 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
 
 @main.command()
 @click.option("--out", required=True, help="New or empty folder.")
-@click.option("--patients", default=144, help="Patients with labels.")
+@click.option("--patients", default=136, help="Patients with labels.")
 @click.option("--seed", default=0, help="The same seed gives the same bytes.")
-def sample(out, patients, seed):
+@click.option("--max-eegs", default=3, help="Most EEGs of a patient; 0: as many as in reality.")
+def sample(out, patients, seed, max_eegs):
     """Write a synthetic data set in the competition's layout."""
     with _plain_errors():
         from hms_utils import sample
 
-        sample.generate(Path(out).expanduser().resolve(), n_patients=patients, seed=seed)
+        folder = Path(out).expanduser().resolve()
+        sample.generate(folder, n_patients=patients, seed=seed, max_eegs=max_eegs)
         print(f"{out}: {patients} patients\n{paths.SYNTHETIC_NOTICE}")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hms_utils.constants import ELECTRODES, SFREQ
-from hms_utils.sample.simulate import band, field, random_onsets, shaped_noise, transients, wander
+from hms_utils.sample.waves import band, field, random_onsets, shaped_noise, transients, wander
 
 # The recording system's range for electrodes and for the EKG input.
 EEG_LIMIT = 5_000.0  # µV
@@ -48,14 +48,18 @@ def add_body(rng, eeg, ekg):
         onsets = random_onsets(rng, n_samples, rng.uniform(2, 12), 0.8)
         blinks = transients(onsets, n_samples, [(0, rng.uniform(0.06, 0.12), 1)])
         eeg += np.outer(field(0, 1.1, 0.35), blinks * rng.uniform(60, 200))
-    if rng.random() < 0.5:  # muscle, over the temples
-        for x, y in ((-0.9, 0.3), (0.9, 0.3)):
-            _add_muscle(rng, eeg, x, y, np.maximum(0, wander(rng, n_samples, -1, 1, 4)))
+    if rng.random() < 0.3:  # muscle, each electrode's own, most over the temples and the forehead
+        gains = rng.lognormal(0, 0.7, len(eeg)) * (field(-0.9, 0.5, 0.5) + field(0.9, 0.5, 0.5))
+        gains *= rng.lognormal(1.0, 0.7)
+        for channel in np.argsort(gains)[-6:]:
+            tension = np.exp(wander(rng, n_samples, -2.5, 0.5, rng.uniform(2, 20)))
+            eeg[channel] += gains[channel] * tension * _muscle(rng, n_samples)
     if rng.random() < 0.08:  # chewing: muscle in bursts, both sides at once
         bursts = np.maximum(0, np.sin(2 * np.pi * np.arange(n_samples) / SFREQ * 1.3)) ** 2
         bursts *= wander(rng, n_samples, -1, 1, 6) > 0.4
         for x in (-0.9, 0.9):
-            _add_muscle(rng, eeg, x, 0.2, 1.5 * bursts)
+            size = bursts * rng.uniform(5, 25)
+            eeg += np.outer(field(x, 0.2, 0.35), _muscle(rng, n_samples) * size)
     if rng.random() < 0.15:  # sweat
         for channel in rng.integers(0, len(eeg), 3):
             drift = shaped_noise(rng, 1, n_samples, band(0.2, 0.15))[0]
@@ -71,9 +75,8 @@ def add_body(rng, eeg, ekg):
         eeg += np.outer(rng.uniform(-1, 1, len(eeg)), ekg * size)
 
 
-def _add_muscle(rng, eeg, x, y, envelope):
-    noise = shaped_noise(rng, 1, eeg.shape[1], lambda f: (f < 80) / (1 + np.exp((25 - f) / 4)))
-    eeg += np.outer(field(x, y, 0.35), noise * envelope * rng.uniform(5, 25))
+def _muscle(rng, n_samples):
+    return shaped_noise(rng, 1, n_samples, lambda f: (f < 80) / (1 + np.exp((25 - f) / 4)))[0]
 
 
 def obscure(rng, eeg):

@@ -9,100 +9,27 @@ from itertools import pairwise
 
 import numpy as np
 
-from hms_utils.constants import EEG_SECONDS, LABEL_SECONDS, SFREQ, SPECTROGRAM_SECONDS
-from hms_utils.sample import artefacts, experts, simulate
+from hms_utils.constants import LABEL_SECONDS, SFREQ, SPECTROGRAM_SECONDS
+from hms_utils.sample import artefacts, background, patterns, waves
+from hms_utils.sample.plans import n_spectrogram_rows
 
-_BACKGROUND_SHARES = (0.25, 0.45, 0.1, 0.2)  # of simulate.BACKGROUNDS
-MOST_RECORDINGS = 3  # EEGs of one spectrogram; 1.5 on average, as in reality
-_LEAD = 275  # seconds from the start of a long window to its EEG window
-# Label rows of an EEG: median, spread of the logarithm, most. The median differs
-# by class and stratum, so that rows, not only EEGs, are spread over the classes
-# and numbers of votes as in the real table.
-_MEDIAN_ROWS, _SPREAD_ROWS, _MOST_ROWS = 3, 1.15, 743
-_ROWS_BY_CLASS = {
-    **{"Seizure": 0.8, "LPD": 1.1, "GPD": 1.6, "LRDA": 2.1, "GRDA": 1.9, "Other": 0.35},
-}
-_ROWS_BY_STRATUM = {"1-2": 0.4, "3-9": 1.3, "10+": 1.15}
 # How often what experts clearly call other is an artefact that hides the brain.
-_OBSCURED = 0.3
-
-
-@dataclass(frozen=True)
-class Recording:
-    """The plan of one EEG: where its label windows are and what they show.
-
-    Attributes
-    ----------
-    stratum : str
-        One of `experts.STRATA`.
-    start : int
-        Second of the spectrogram's clock at which the EEG begins.
-    offsets : ndarray of int, shape (n_rows,)
-        Starts of the label windows in the EEG, seconds.
-    contents : tuple of experts.Content
-        One, or two where the picture changes.
-    change : int
-        The first label window that shows the last of the contents.
-    """
-
-    stratum: str
-    start: int
-    offsets: np.ndarray
-    contents: tuple
-    change: int
-
-    @property
-    def seconds(self):
-        """Length of the EEG."""
-        return int(self.offsets[-1]) + EEG_SECONDS
-
-    @property
-    def spectrogram_offsets(self):
-        """Starts of the label windows' ten minutes in the spectrogram, seconds, (n_rows,)."""
-        return self.start - _LEAD + self.offsets
-
-    @property
-    def content_of_row(self):
-        """Index into `contents` for each label window, int of shape (n_rows,)."""
-        return (np.arange(len(self.offsets)) >= self.change) * (len(self.contents) - 1)
-
-    def span(self, number):
-        """Return the first and last labelled second of one of the contents, on the clock."""
-        offsets = self.offsets[self.content_of_row == number]
-        middle, half = self.start + EEG_SECONDS / 2, LABEL_SECONDS / 2
-        return middle + offsets[0] - half, middle + offsets[-1] + half
-
-
-@dataclass(frozen=True)
-class Patient:
-    """What all courses of a patient share.
-
-    Attributes
-    ----------
-    age : float
-        Years; the alpha rhythm is slower in small children and in the old.
-    gain : float
-        Of all that the brain does; 1 is average, children have more.
-    background : str
-        One of `simulate.BACKGROUNDS`.
-    quirk : artefacts.Quirk
-        What is wrong with the electrodes.
-    """
-
-    age: float
-    gain: float
-    background: str
-    quirk: artefacts.Quirk
+_OBSCURED = 0.45
+# Seconds that a seizure lasts before and after its labels, and the brain is quieter after it.
+_SEIZURE_SECONDS, _AFTER_SECONDS = (4, 70), (20, 180)
+_SIZES = 4  # of which a pattern's size is the geometric mean
+# How often another pattern fills the long window, if clear; else what it lasts beyond labels.
+_LASTING, _PASSING_SECONDS = 0.8, (10, 150)
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Where and when the patterns of one content were added, for scoring only.
+    """Where and when the patterns of one look were added, for scoring only.
 
     Attributes
     ----------
     left_share : float
-        As `simulate.left_share` of what was added.
+        As `waves.left_share` of what was added.
     start, stop : float
         Seconds on the spectrogram's clock; the ends are soft.
     """
@@ -110,63 +37,6 @@ class Planted:
     left_share: float
     start: float
     stop: float
-
-
-def draw_patient(rng):
-    """Draw a `Patient`; most are old, as on intensive care units."""
-    age = float(rng.triangular(0, 65, 95))
-    return Patient(
-        age=age,
-        gain=rng.lognormal(0.3 if age < 15 else 0, 0.5),
-        background=str(rng.choice(simulate.BACKGROUNDS, p=_BACKGROUND_SHARES)),
-        quirk=artefacts.draw_quirk(rng),
-    )
-
-
-def plan(rng, split):
-    """Draw the recordings of one course.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    split : {"train", "test"}
-        A test course has one recording with one label window, well voted.
-
-    Returns
-    -------
-    list of Recording
-        In the order of time, not overlapping.
-    """
-    if split == "test":
-        content = experts.draw_content(rng, experts.draw_main(rng, "10+"), "10+")
-        return [Recording("10+", _LEAD, np.array([0]), (content,), 1)]
-    recordings = []
-    start = _LEAD + 2 * int(rng.integers(0, 15))
-    for _ in range(1 + rng.choice(MOST_RECORDINGS, p=[0.6, 0.27, 0.13])):
-        recordings.append(_plan_recording(rng, start))
-        start += recordings[-1].seconds + 2 * int(rng.integers(5, 60))
-    return recordings
-
-
-def _plan_recording(rng, start):
-    stratum = str(rng.choice(list(experts.STRATA), p=list(experts.STRATA.values())))
-    main = experts.draw_main(rng, stratum)
-    typical = _MEDIAN_ROWS * _ROWS_BY_CLASS[main] * _ROWS_BY_STRATUM[stratum]
-    n_rows = int(np.clip(np.rint(rng.lognormal(np.log(typical), _SPREAD_ROWS)), 1, _MOST_ROWS))
-    gaps = 2 * rng.geometric(0.45, n_rows - 1)
-    contents, change = (experts.draw_content(rng, main, stratum),), n_rows
-    if n_rows > 1 and rng.random() < 0.3:
-        change = int(rng.integers(1, n_rows))
-        gaps[change - 1] += 2 * LABEL_SECONDS  # no label is for a moment of change
-        main = main if rng.random() < 0.5 else experts.draw_main(rng, stratum)
-        contents += (experts.draw_content(rng, main, stratum),)
-    return Recording(stratum, start, np.r_[0, np.cumsum(gaps)], contents, change)
-
-
-def n_spectrogram_rows(recordings):
-    """Return how many rows of two seconds the course's spectrogram has."""
-    last = max(recording.spectrogram_offsets[-1] for recording in recordings)
-    return (int(last) + SPECTROGRAM_SECONDS) // 2
 
 
 def simulate_course(rng, recordings, patient):
@@ -185,32 +55,64 @@ def simulate_course(rng, recordings, patient):
         second before the spectrogram's clock, because row 0 is centred at
         second 1 and made of 4 s, and ends one second after.
     planted : list of list of Planted
-        For each recording, one for each of its contents.
+        For each recording, one for each of its looks.
     """
     n_samples = (2 * n_spectrogram_rows(recordings) + 2) * SFREQ
-    eeg = simulate.background(rng, n_samples, patient.background, patient.age)
-    level = simulate.visible_level(eeg)
+    eeg = background.background(rng, n_samples, patient.brain)
+    level = waves.visible_level(eeg)
     bounds, planted = _bounds(recordings, n_samples / SFREQ), []
-    for recording, (earliest, latest) in zip(recordings, bounds, strict=True):
-        origin = simulate.draw_origin(rng)
+    for recording, limits in zip(recordings, bounds, strict=True):
+        origin = patterns.vary(rng, patient.origin)
         planted.append([])
-        for number, content in enumerate(recording.contents):
-            first, last = recording.span(number)
-            # It begins and ends somewhere outside the labels, or gives way to the next.
-            before, after = np.exp(rng.uniform(np.log(3), np.log(200), 2))
-            start = max(first - before, earliest) if number == 0 else first - LABEL_SECONDS / 2
-            is_last = number == len(recording.contents) - 1
-            stop = min(last + after, latest) if is_last else last + LABEL_SECONDS / 2
-            part = eeg[:, int((1 + start) * SFREQ) : int((1 + stop) * SFREQ)]
-            added = _add_patterns(rng, part, content, origin, level)
-            planted[-1].append(Planted(simulate.left_share(added), start, stop))
-            if content.is_background and rng.random() < _OBSCURED:
+        for number, look in enumerate(recording.looks):
+            start, stop = _extent(rng, recording, number, limits)
+            part = _part(eeg, start, stop)
+            added = _add_patterns(rng, part, look, origin, level)
+            planted[-1].append(Planted(waves.left_share(added), start, stop))
+            if look.is_background and rng.random() < _OBSCURED:
                 artefacts.obscure(rng, part)
-    eeg *= patient.gain
+            if _is_seizure(look) and number == len(recording.looks) - 1:
+                _quieten(rng, _part(eeg, stop, stop + rng.uniform(*_AFTER_SECONDS)), look.clarity)
     ekg = artefacts.heartbeat(rng, n_samples)
     artefacts.add_body(rng, eeg, ekg)
     artefacts.add_amplifier(rng, eeg, patient.quirk)
     return np.vstack([eeg, ekg]).T.round(2), planted
+
+
+def _part(eeg, start, stop):
+    """Return a view of what lies between two seconds of the spectrogram's clock."""
+    return eeg[:, int((1 + start) * SFREQ) : int((1 + stop) * SFREQ)]
+
+
+def _is_seizure(look):
+    return look.shares.get("Seizure", 0) > look.clarity / 2 and not look.is_background
+
+
+def _extent(rng, recording, number, limits):
+    """Draw when a look begins and ends: outside its labels, or where it gives way to another.
+
+    Seizures are over within minutes, everything else often fills the ten minutes.
+    """
+    first, last = recording.span(number)
+    earliest, latest = limits
+    if _is_seizure(recording.looks[number]):
+        before, after = np.exp(rng.uniform(*np.log(_SEIZURE_SECONDS), 2))
+    elif rng.random() < _LASTING * recording.looks[number].clarity:
+        before = after = SPECTROGRAM_SECONDS / 2
+    else:
+        before, after = np.exp(rng.uniform(*np.log(_PASSING_SECONDS), 2))
+    start, stop = first - LABEL_SECONDS / 2, last + LABEL_SECONDS / 2
+    if number == 0:
+        start = max(first - before, earliest)
+    if number == len(recording.looks) - 1:
+        stop = min(last + after, latest)
+    return start, stop
+
+
+def _quieten(rng, eeg, clarity):
+    """Make what follows a seizure smaller, in place, less so towards its end."""
+    loss = clarity * rng.uniform(0.3, 0.7)
+    eeg *= 1 - loss * np.linspace(1, 0, eeg.shape[1], dtype=np.float32)
 
 
 def _bounds(recordings, seconds):
@@ -220,8 +122,8 @@ def _bounds(recordings, seconds):
     return list(pairwise(edges))
 
 
-def _add_patterns(rng, eeg, content, origin, level):
-    """Add the content's patterns to a part of the course, in place, with soft ends.
+def _add_patterns(rng, eeg, look, origin, level):
+    """Add the look's patterns to a part of the course, in place, with soft ends.
 
     Returns what was added.
     """
@@ -230,10 +132,12 @@ def _add_patterns(rng, eeg, content, origin, level):
     envelope = np.ones(n_samples, np.float32)
     envelope[:ramp] = np.linspace(0, 1, ramp)
     envelope[n_samples - ramp :] = np.linspace(1, 0, ramp)
-    clarity, added = sum(content.shares.values()), np.zeros_like(eeg)
-    for name, share in content.shares.items():
-        size = level * rng.lognormal(np.log(7), 0.15) * share
-        pattern = simulate.pattern(rng, name, n_samples, origin, clarity) * (size * envelope)
+    added = np.zeros_like(eeg)
+    for name, share in look.shares.items():
+        # The mean of several sizes varies less than one: else doubt is lost among faint and loud.
+        sizes = [patterns.draw_size(rng, name, level) for _ in range(_SIZES)]
+        size = np.exp(np.mean(np.log(sizes))) * (share if look.is_background else np.sqrt(share))
+        pattern = patterns.pattern(rng, name, n_samples, origin, look.clarity) * (size * envelope)
         eeg += pattern
         added += pattern
     return added

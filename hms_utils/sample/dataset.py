@@ -21,12 +21,14 @@ from hms_utils.constants import (
 from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.images import competition_spectrogram
 from hms_utils.progress import progress
-from hms_utils.sample import artefacts, courses, experts
+from hms_utils.sample import artefacts, courses, experts, plans
 from hms_utils.threads import one_blas_thread
 
-DEFAULT_PATIENTS = 144
+# Of the default set. Real patients have 8.8 EEGs in the mean, which would take minutes to make.
+DEFAULT_PATIENTS, DEFAULT_EEGS = 128, 3
 _TRUTH_COLUMNS = tuple(f"true_{name}" for name in VOTE_COLUMNS)
 _PLANTED_COLUMNS = ("planted_left", "planted_start", "planted_stop")
+_MOST_OF_COURSE = 16  # EEGs, for ids
 
 
 def locate(data_dir=None, output_dir=None):
@@ -54,13 +56,13 @@ def locate(data_dir=None, output_dir=None):
     if location is None:
         folder = paths.find_output_dir(output_dir) / "sample_data"
         mark = folder / paths.SYNTHETIC_MARK
-        default = {"patients": DEFAULT_PATIENTS, "seed": 0}
+        default = {"n_patients": DEFAULT_PATIENTS, "seed": 0, "max_eegs": DEFAULT_EEGS}
         if mark.is_file():
             settings = _read_mark(mark)
             if settings.pop("code", None) != _code_version() and settings == default:
                 shutil.rmtree(folder)  # it was made here, but by other code
         if not mark.is_file():
-            generate(folder, n_patients=DEFAULT_PATIENTS, seed=0)
+            generate(folder, **default)
         location = paths.DataLocation(folder, "the generated sample, as no data was found")
     print(f"Data: {location.path} ({location.reason})")
     if location.is_synthetic:
@@ -69,17 +71,26 @@ def locate(data_dir=None, output_dir=None):
 
 
 def _code_version():
-    signals = ("experts", "simulate", "artefacts", "courses", "dataset")
-    return paths.code_version(
-        *(f"sample/{name}" for name in signals), "images/competition", "eeg/montage", "constants"
+    signals = (
+        "experts",
+        "waves",
+        "fitted",
+        "background",
+        "patterns",
+        "artefacts",
+        "plans",
+        "courses",
+        "dataset",
     )
+    modules = [f"sample/{name}" for name in signals]
+    return paths.code_version(*modules, "images/competition", "eeg/montage", "constants")
 
 
 def _read_mark(mark):
     return json.loads(mark.read_text(encoding="utf-8").splitlines()[-1])
 
 
-def generate(folder, *, n_patients, seed, n_jobs=-1):
+def generate(folder, *, n_patients, seed, max_eegs=DEFAULT_EEGS, n_jobs=-1):
     """Write a data set in the competition's layout.
 
     Besides the competition's files the folder holds ``truth.parquet``, the
@@ -94,13 +105,16 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
         Patients with labels; a quarter as many others make the test set.
     seed : int
         The same seed gives the same bytes, whatever `n_jobs`.
+    max_eegs : int
+        The most recordings of a patient; 0 for as many as real patients have, 8.8 in
+        the mean, half of them three or less, one in a hundred 90 or more.
     n_jobs : int
         Processes; -1 means one for each core.
 
     Raises
     ------
     ValueError
-        If `n_patients` is not positive.
+        If `n_patients` is not positive or `max_eegs` is negative.
     FileExistsError
         If the folder holds anything.
     OSError
@@ -109,6 +123,8 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
     folder = Path(folder)
     if n_patients < 1:
         raise ValueError(f"expected at least one patient, found {n_patients}")
+    if max_eegs < 0:
+        raise ValueError(f"expected max_eegs of 0 or more, found {max_eegs}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder}: expected a new or empty folder, found files in it")
     partial = folder.with_name(f".{folder.name}.partial")
@@ -117,14 +133,18 @@ def generate(folder, *, n_patients, seed, n_jobs=-1):
         for name in ("train_eegs", "train_spectrograms", "test_eegs", "test_spectrograms"):
             (partial / name).mkdir(parents=True)
         n_test = max(4, n_patients // 4)
-        jobs = [delayed(_write_patient)(partial, seed, i, "train") for i in range(n_patients)]
-        jobs += [
-            delayed(_write_patient)(partial, seed, n_patients + i, "test") for i in range(n_test)
+        jobs = [
+            delayed(_write_course)(partial, (seed, number, unit), split, patient, recordings)
+            for number in range(n_patients + n_test)
+            for split in ("train" if number < n_patients else "test",)
+            for patient, courses_ in (plan_patient((seed, number), split, max_eegs),)
+            for unit, recordings in enumerate(courses_, 1)
         ]
         results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-        rows = list(progress("Sample patients", len(jobs), items=results))
-        _write_tables(partial, rows[:n_patients], rows[n_patients:])
-        settings = json.dumps({"code": _code_version(), "patients": n_patients, "seed": seed})
+        rows = pd.concat(progress("Sample courses", len(jobs), items=results), ignore_index=True)
+        _write_tables(partial, rows[rows.split == "train"], rows[rows.split == "test"])
+        settings = {"n_patients": n_patients, "seed": seed, "max_eegs": max_eegs}
+        settings = json.dumps({"code": _code_version(), **settings})
         (partial / paths.SYNTHETIC_MARK).write_text(
             f"{paths.SYNTHETIC_NOTICE}\n{settings}\n", encoding="utf-8"
         )
@@ -188,20 +208,19 @@ def _read_truth(data_dir, label_ids, columns):
     return truth.loc[label_ids, list(columns)]
 
 
-def _write_tables(folder, train, test):
-    rows = pd.concat(train, ignore_index=True)
+def _write_tables(folder, rows, tests):
+    rows = rows.reset_index(drop=True)
     rows["eeg_sub_id"] = rows.groupby("eeg_id").cumcount()
     rows["spectrogram_sub_id"] = rows.groupby("spectrogram_id").cumcount()
     rows["label_id"] = [_scrambled(i, 32) for i in range(len(rows))]
     rows["expert_consensus"] = np.array(CLASSES)[rows[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)]
     rows[list(TRAIN_COLUMNS)].to_csv(folder / "train.csv", index=False)
-    tests = pd.concat(test, ignore_index=True)
     tests[list(TEST_COLUMNS)].to_csv(folder / "test.csv", index=False)
     guess = pd.DataFrame({"eeg_id": tests.eeg_id, **dict.fromkeys(VOTE_COLUMNS, 1 / len(CLASSES))})
     guess.to_csv(folder / "sample_submission.csv", index=False)
-    truth = pd.concat([rows.assign(split="train"), tests.assign(split="test")])
+    truth = pd.concat([rows, tests])
     truth["label_id"] = truth.label_id.astype("Int64")
-    truth = truth[["split", "eeg_id", "label_id", "case", *_TRUTH_COLUMNS, *_PLANTED_COLUMNS]]
+    truth = truth[["split", "eeg_id", "label_id", *_TRUTH_COLUMNS, *_PLANTED_COLUMNS]]
     truth.to_parquet(folder / "truth.parquet", index=False)
 
 
@@ -210,42 +229,53 @@ def _scrambled(number, bits):
     return (number + 1) * 2_654_435_761 % 2**bits
 
 
+def plan_patient(seed, split, max_eegs=0):
+    """Draw a patient and the recordings of all courses, without their signals.
+
+    Parameters
+    ----------
+    seed : int or sequence of int
+    split, max_eegs
+        As for `plans.plan`.
+
+    Returns
+    -------
+    patient : plans.Patient
+    planned : list of list of plans.Recording
+        One list for each course.
+    """
+    rng = np.random.default_rng(seed)
+    patient = plans.draw_patient(rng)
+    return patient, plans.plan(rng, split, patient, max_eegs)
+
+
 @one_blas_thread
-def _write_patient(folder, seed, number, split):
-    """Write one patient's files and return their rows of the table."""
-    rng = np.random.default_rng([seed, number])
-    patient = courses.draw_patient(rng)
-    n_courses = 1 if split == "test" else rng.choice([1, 2], p=[0.7, 0.3])
-    tables = [
-        _write_course(folder, rng, split, 2 * number + course, patient)
-        for course in range(n_courses)
-    ]
-    return pd.concat(tables).assign(patient_id=_scrambled(number, 20))
-
-
-def _write_course(folder, rng, split, unit, patient):
-    """Write one spectrogram and the EEGs cut from the same simulated course."""
-    recordings = courses.plan(rng, split)
+def _write_course(folder, seed, split, patient, recordings):
+    """Write one spectrogram and the EEGs cut from the same course; return the rows of the table."""
+    _, number, unit = seed
+    rng = np.random.default_rng(seed)
     course, planted = courses.simulate_course(rng, recordings, patient)
     # Published values have two decimals too: where power is low they are exactly zero.
     spectrogram = competition_spectrogram(course).round(2)
     artefacts.drop_rows(rng, spectrogram)
-    spectrogram_id = _scrambled(unit, 31)
+    spectrogram_id = _scrambled(plans.MOST_EEGS * number + unit, 31)
     frame = pd.DataFrame(spectrogram, columns=list(SPECTROGRAM_COLUMNS))
     time_type = np.int16 if split == "test" else np.int64
     frame.insert(0, "time", 1 + 2 * np.arange(len(frame), dtype=time_type))
     frame.to_parquet(folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet")
     tables = []
     for i, recording in enumerate(recordings):
-        eeg_id = _scrambled(courses.MOST_RECORDINGS * unit + i, 32)
         start = (1 + recording.start) * SFREQ
         eeg = course[start : start + recording.seconds * SFREQ].copy()
         artefacts.drop_samples(rng, eeg)
         frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
+        eeg_id = _scrambled(_MOST_OF_COURSE * (plans.MOST_EEGS * number + unit) + i, 32)
         frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
         rows = label_rows(rng, recording).assign(eeg_id=eeg_id)
         tables.append(rows.assign(**_planted_of_rows(recording, planted[i])))
-    return pd.concat(tables).assign(spectrogram_id=spectrogram_id)
+    return pd.concat(tables).assign(
+        spectrogram_id=spectrogram_id, patient_id=_scrambled(number, 20), split=split
+    )
 
 
 def label_rows(rng, recording):
@@ -254,23 +284,23 @@ def label_rows(rng, recording):
     Parameters
     ----------
     rng : numpy.random.Generator
-    recording : courses.Recording
+    recording : plans.Recording
 
     Returns
     -------
     DataFrame
-        The offsets, the votes, the case and the distribution they were drawn from.
+        The offsets, the votes and the distribution they were drawn from.
     """
-    truth = np.array([content.truth for content in recording.contents])
-    votes = np.array([experts.draw_votes(rng, shares, recording.stratum) for shares in truth])
-    content = recording.content_of_row
+    judged = list(zip(recording.looks, recording.strata, strict=True))
+    truth = np.array([experts.opinion(look, stratum) for look, stratum in judged])
+    votes = np.array([experts.draw_votes(rng, look, stratum) for look, stratum in judged])
+    look = recording.look_of_row
     return pd.DataFrame(
         {
             "eeg_label_offset_seconds": recording.offsets.astype(float),
             "spectrogram_label_offset_seconds": recording.spectrogram_offsets.astype(float),
-            "case": np.array([content.case for content in recording.contents])[content],
-            **dict(zip(VOTE_COLUMNS, votes[content].T, strict=True)),
-            **dict(zip(_TRUTH_COLUMNS, truth[content].T, strict=True)),
+            **dict(zip(VOTE_COLUMNS, votes[look].T, strict=True)),
+            **dict(zip(_TRUTH_COLUMNS, truth[look].T, strict=True)),
         }
     )
 
@@ -278,7 +308,7 @@ def label_rows(rng, recording):
 def _planted_of_rows(recording, planted):
     """Return the columns of `read_planted` for a recording's label rows."""
     places = [(place.left_share, place.start, place.stop) for place in planted]
-    left, start, stop = np.array(places)[recording.content_of_row].T
+    left, start, stop = np.array(places)[recording.look_of_row].T
     middle = recording.start + recording.offsets + EEG_SECONDS / 2
     columns = left, start - middle, stop - middle
     return dict(zip(_PLANTED_COLUMNS, columns, strict=True))

@@ -1,107 +1,160 @@
-"""Simulated experts: what a window shows, what a panel thinks of it, how it votes.
+"""Simulated experts: what a window shows, what a panel and what few raters make of it.
 
-The figures are those of the real table: how many experts voted, which patterns
-are frequent among windows with few and with many votes, and how often experts
-agree. Windows with many votes were shown to more experts because they are
-harder; among those with few, seizures are common and opinions rarely differ.
+First a look is drawn, then it is judged. A panel of ten or more names what is
+to be seen, and the less of it, the further its opinions are apart. One to seven
+raters judge much the same looks otherwise: they agree with each other, and where
+three or more were asked they lean to seizures and rhythms, as in the real table.
+The numbers are fitted to that table's figures (`benchmarks.sample.REAL_TABLE`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from hms_utils.constants import CLASSES
+from hms_utils.constants import CLASSES, WELL_VOTED
 
-CASES = ("idealised", "proto", "edge")
-# How often a recording belongs to each stratum of votes.
+# How often a recording is shown to so many raters.
 STRATA = {"1-2": 0.25, "3-9": 0.40, "10+": 0.35}
 _VOTE_COUNTS = {
     "1-2": ((1, 2), (0.6, 0.4)),
     "3-9": ((3, 4, 5, 6, 7), (0.88, 0.04, 0.04, 0.02, 0.02)),
-    "10+": (range(10, 29), np.geomspace(1, 0.05, 19)),
+    "10+": (range(10, 29), np.geomspace(1, 0.24, 19)),
 }
 # How often a recording's main pattern is each class.
 _MAIN = {
-    "1-2": (0.04, 0.10, 0.08, 0.10, 0.13, 0.55),
-    "3-9": (0.47, 0.09, 0.12, 0.10, 0.13, 0.09),
-    "10+": (0.06, 0.28, 0.18, 0.05, 0.065, 0.365),
+    "1-2": (0.040, 0.036, 0.123, 0.104, 0.057, 0.640),
+    "3-9": (0.208, 0.105, 0.060, 0.119, 0.117, 0.391),
+    "10+": (0.051, 0.180, 0.111, 0.058, 0.065, 0.535),
 }
-_CASE_SHARES = {
-    "1-2": (0.88, 0.08, 0.04),
-    "3-9": (0.92, 0.04, 0.04),
-    "10+": (0.28, 0.56, 0.16),
+# Panels of the clearest looks are the largest.
+_TILT, _TYPICAL = 0.5, 0.7
+# What else experts see in each class: Seizure, LPD, GPD, LRDA, GRDA, Other.
+_CONFUSION = np.array(
+    [
+        (0, 0.5, 0.3, 0.2, 0, 0),
+        (0.2, 0, 0.3, 0.5, 0, 0),
+        (0.2, 0.3, 0, 0, 0.5, 0),
+        (0.2, 0.5, 0, 0, 0.3, 0),
+        (0.2, 0, 0.5, 0.3, 0, 0),
+        (0.06, 0.28, 0.22, 0.2, 0.24, 0),
+    ]
+)
+# Looks: how visible a main pattern at least is, the beta distribution of clear ones, how
+# often a second pattern is in it; how often "other" is plain background, and how visible
+# the faint pattern otherwise can be.
+_LEAST, _SECOND = 0.22, 0.12
+_CLEAR = {
+    "Seizure": (1.3, 0.9),
+    "LPD": (2.1, 0.7),
+    "GPD": (2.1, 0.7),
+    "LRDA": (1.3, 0.9),
+    "GRDA": (1.3, 0.9),
 }
-# What else experts see in a pattern, most often first.
-_RESEMBLES = {
-    "Seizure": ("LPD", "GPD", "LRDA"),
-    "LPD": ("LRDA", "GPD", "Seizure"),
-    "GPD": ("GRDA", "LPD", "Seizure"),
-    "LRDA": ("LPD", "GRDA", "Seizure"),
-    "GRDA": ("GPD", "LRDA", "Seizure"),
-    "Other": ("GRDA", "LRDA", "LPD"),
+_PLAIN, _FAINTEST, _FAINT = 0.18, 0.05, 0.6
+# Share of a panel that mistakes one class for another: of a clear look, and what doubt adds.
+_ERROR, _DOUBT = 0.0015, 0.36
+# What few raters make of a panel's opinion: each class's weight and an exponent that sharpens.
+_LEAN = {
+    "1-2": ((0.72, 8.5, 0.67, 0.58, 2.0, 1.0), 1.25),
+    "3-9": ((180.0, 0.67, 0.45, 1.1, 42.0, 1.0), 1.40),
 }
-_RANK_SHARES = np.array([0.5, 0.3, 0.2])
-# Share of an endless panel that names something else for no visible reason.
-_ERROR = 0.04
+_SEEN = 0.003  # added to each class before: few raters overlook nothing altogether
+# Concentration of the Dirichlet distribution of what the raters of one look have in common;
+# four to seven are asked where there is no agreement.
+_AGREEMENT = {2: 1.7, 3: 0.54}
 
 
 @dataclass(frozen=True)
-class Content:
-    """What a stretch of a recording shows.
+class Look:
+    """What a stretch of a recording shows, before anyone has judged it.
 
     Attributes
     ----------
-    case : {"idealised", "proto", "edge"}
-        One clear pattern, a pattern that half the experts would not name, or
-        one between two named patterns.
     shares : dict of str to float
-        How much of the picture speaks for each named pattern; what is left to
-        one is background.
+        How visible each named pattern is, the main one first; what is left to one
+        is background.
     """
 
-    case: str
     shares: dict
+
+    @property
+    def clarity(self):
+        """How visible the patterns are together, from 0 to 1."""
+        return sum(self.shares.values())
 
     @property
     def is_background(self):
         """Whether no pattern is to be seen."""
-        return sum(self.shares.values()) < 0.15
+        return self.clarity < 0.15
 
     @property
-    def truth(self):
-        """The votes of an endless panel, shares of the six classes, (6,)."""
-        visible = dict.fromkeys(CLASSES, 0.0) | self.shares
-        visible["Other"] = 1 - sum(self.shares.values())
-        truth = np.array([(1 - _ERROR) * visible[name] for name in CLASSES])
-        for name, share in visible.items():
-            for rank, other in enumerate(_RESEMBLES[name]):
-                truth[CLASSES.index(other)] += _ERROR * share * _RANK_SHARES[rank]
-        return truth
+    def visible(self):
+        """The picture's shares of the six classes, (6,)."""
+        shares = self.shares | {"Other": 1 - self.clarity}
+        return np.array([shares.get(name, 0.0) for name in CLASSES])
 
 
-def draw_main(rng, stratum):
-    """Draw the class that a recording is mainly about."""
-    return str(rng.choice(CLASSES, p=_MAIN[stratum]))
+def draw_main(rng, stratum, leaning=None):
+    """Draw the class that a recording is mainly about.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    stratum : str
+        One of `STRATA`.
+    leaning : float, optional
+        From 0 to 1; the same number means the same class, so a patient who has
+        one of their own has one pattern again and again.
+    """
+    place = rng.random() if leaning is None else leaning
+    return CLASSES[int(np.searchsorted(np.cumsum(_MAIN[stratum])[:-1], place, side="right"))]
 
 
-def draw_content(rng, main, stratum):
-    """Draw what a stretch of a recording of class `main` shows, a `Content`."""
-    case = str(rng.choice(CASES, p=_CASE_SHARES[stratum]))
-    other = str(rng.choice(_RESEMBLES[main], p=_RANK_SHARES))
+def draw_look(rng, main):
+    """Draw what a stretch of a recording of class `main` shows, a `Look`."""
+    other = str(rng.choice(CLASSES, p=_CONFUSION[CLASSES.index(main)]))
     if main == "Other":
-        # What is neither clear background nor a clear pattern is a faint pattern.
-        share = rng.uniform(0, 0.1) if case == "idealised" else rng.uniform(0.2, 0.5)
-        return Content("idealised" if case == "idealised" else "proto", {other: share})
-    if case == "idealised":
-        return Content(case, {main: rng.uniform(0.8, 1.0)})
-    if case == "proto":
-        return Content(case, {main: rng.uniform(0.3, 0.65)})
-    named, part = rng.uniform(0.8, 1.0), rng.uniform(0.35, 0.65)
-    return Content(case, {main: named * part, other: named * (1 - part)})
+        plain = rng.random() < _PLAIN
+        return Look({other: rng.uniform(0, _FAINTEST) if plain else _FAINT * rng.beta(2, 1.5)})
+    clarity = _LEAST + (1 - _LEAST) * rng.beta(*_CLEAR[main])
+    if rng.random() > _SECOND:
+        return Look({main: clarity})
+    part = rng.uniform(0.5, 0.9)
+    return Look({main: clarity * part, other: clarity * (1 - part)})
 
 
-def draw_votes(rng, truth, stratum):
-    """Draw a panel's votes from the distribution `truth`, int of shape (6,)."""
-    counts, shares = _VOTE_COUNTS[stratum]
-    n_experts = rng.choice(counts, p=np.divide(shares, np.sum(shares)))
-    return rng.multinomial(n_experts, truth)
+def opinion(look, stratum):
+    """Return what the raters of a stratum make of a look in the mean.
+
+    Parameters
+    ----------
+    look : Look
+    stratum : str
+        One of `STRATA`.
+
+    Returns
+    -------
+    ndarray of float64, shape (6,)
+        The distribution of each of their votes. Those of few raters depend on each
+        other, beyond it.
+    """
+    visible = look.visible
+    error = _ERROR + _DOUBT * (1 - visible.max())
+    panel = (1 - error) * visible + error * visible @ _CONFUSION
+    if stratum not in _LEAN:
+        return panel
+    weights, exponent = _LEAN[stratum]
+    lean = weights * (panel + _SEEN) ** exponent
+    return lean / lean.sum()
+
+
+def draw_votes(rng, look, stratum):
+    """Draw the votes on a look, int of shape (6,); a stratum's number of raters varies."""
+    shares = opinion(look, stratum)
+    counts, weights = np.array(_VOTE_COUNTS[stratum][0]), np.array(_VOTE_COUNTS[stratum][1])
+    if stratum == "10+":
+        weights = weights * np.exp(_TILT * (counts - WELL_VOTED) * (shares.max() - _TYPICAL))
+    n_raters = int(rng.choice(counts, p=weights / weights.sum()))
+    if n_raters in _AGREEMENT:
+        shares = rng.dirichlet(np.maximum(_AGREEMENT[n_raters] * shares, 1e-3))
+    return rng.multinomial(n_raters, shares)

@@ -20,6 +20,7 @@ from hms_utils.scores.metric import (
 from hms_utils.scores.tables import (
     WELL,
     differences,
+    estimated_floor,
     fold_priors,
     mean_vote,
     scorecard,
@@ -44,6 +45,7 @@ __all__ = [
     "coverage",
     "differences",
     "entropy",
+    "estimated_floor",
     "expert_entropy",
     "fit_blend",
     "fit_concentration",

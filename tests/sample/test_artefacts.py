@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from hms_utils.constants import SFREQ
+from hms_utils.constants import ELECTRODES, SFREQ
 from hms_utils.sample import artefacts
 from hms_utils.sample.reality import REAL_FILES
 
@@ -81,6 +81,26 @@ def test_the_body_adds_to_most_recordings_but_not_to_all():
     sizes = np.array(sizes)
     assert 0.6 < (sizes > 10).mean() < 0.98
     assert np.median(sizes) < 500
+
+
+def test_muscle_is_each_electrodes_own_and_mostly_over_the_temples():
+    sos = signal.butter(4, 30, "highpass", fs=SFREQ, output="sos")
+    temples = [ELECTRODES.index(name) for name in ("F7", "F8", "T3", "T4", "Fp1", "Fp2")]
+    likeness, shares, tense = [], [], 0
+    for seed in range(120):
+        eeg = quiet()
+        artefacts.add_body(np.random.default_rng(seed), eeg, np.zeros(N, np.float32))
+        fast = signal.sosfiltfilt(sos, eeg, axis=1)
+        power = fast.var(axis=1)
+        if power.max() < 0.2:
+            continue
+        tense += 1
+        shares.append(power[temples].sum() / power.sum())
+        first, second = np.argsort(power)[-2:]
+        likeness.append(abs(np.corrcoef(fast[[first, second]])[0, 1]))
+    assert 0.15 < tense / 120 < 0.5
+    assert np.median(shares) > 0.5
+    assert np.median(likeness) < 0.1
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -6,8 +6,7 @@ import pytest
 
 from hms_utils import scores
 from hms_utils.constants import VOTE_COLUMNS
-from hms_utils.sample import courses
-from hms_utils.sample.dataset import label_rows
+from hms_utils.sample.dataset import label_rows, plan_patient
 from hms_utils.scores import metric
 from hms_utils.scores.tables import estimated_floor
 
@@ -73,7 +72,8 @@ def test_a_class_that_is_absent_elsewhere_costs_little():
 def test_the_floor_is_estimated_within_a_tenth_of_what_it_is():
     """On votes as the sample draws them, whose true opinion is known."""
     rng = np.random.default_rng(0)
-    recordings = [recording for _ in range(2000) for recording in courses.plan(rng, "train")]
+    planned = [plan_patient((0, number), "train", 3)[1] for number in range(2000)]
+    recordings = [recording for plan in planned for course in plan for recording in course]
     tables = [label_rows(rng, recording) for recording in recordings]
     rows = pd.concat([table.drop_duplicates(COLUMNS) for table in tables])
     rows = rows[rows[COLUMNS].sum(axis=1) >= 10]
