@@ -98,7 +98,7 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
 
 @main.command()
 @click.option("--out", required=True, help="New or empty folder.")
-@click.option("--patients", default=136, help="Patients with labels.")
+@click.option("--patients", default=128, help="Patients with labels.")
 @click.option("--seed", default=0, help="The same seed gives the same bytes.")
 @click.option("--max-eegs", default=3, help="Most EEGs of a patient; 0: as many as in reality.")
 def sample(out, patients, seed, max_eegs):
