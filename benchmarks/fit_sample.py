@@ -1,6 +1,6 @@
 """Fit the sample's background to real EEG and print the numbers as a module.
 
-    python benchmarks/fit_sample.py --real FOLDER [--real FOLDER] > hms_utils/fitted.py
+    python benchmarks/fit_sample.py --real FOLDER [--real FOLDER] > hms_utils/sample/fitted.py
 
 Folders are in the competition's layout. The background is what is seen where
 the pattern is not: on the quieter side of clear LPD and LRDA. So that there
@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import click
 import numpy as np
+from realism import FOLDER, windows
 from scipy import optimize, signal
 
-from benchmarks.realism import FOLDER, windows
 from hms_utils.constants import DIFFERENCES, ELECTRODES, SFREQ
 from hms_utils.eeg import bipolar, bridge_gaps
 from hms_utils.sample.waves import XY

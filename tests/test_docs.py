@@ -180,7 +180,7 @@ def test_what_is_not_there_is_found(line, complaint):
         "!cd /tmp/hms && pip install -q -r requirements.txt && python -m hms_utils run",
         "python -m hms_utils run --data-dir D --quick --from 03 -p EPOCHS=20 -p MAX_PATIENTS=0",
         "python -m hms_utils bundle --output-dir <folder> --user <your name there>",
-        "python benchmarks/ablation.py --data-dir D --output-dir O",
+        "python benchmarks/lessons.py --data-dir D --output-dir O",
         'pip install -e ".[edf]"',
         "--from 02",
         "/kaggle/input/hms_utils/x.py",
