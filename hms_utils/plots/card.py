@@ -19,7 +19,7 @@ from hms_utils.eeg import bridge_gaps
 from hms_utils.images import DB_RANGE, F_MAX, N_FRAMES
 from hms_utils.plots.data import montage
 from hms_utils.plots.style import COLOURS
-from hms_utils.scores import vote_intervals
+from hms_utils.scores import sentences, vote_intervals
 
 N_EXPERTS = 12  # of an imagined panel, where nobody has voted
 _BAND = (0.5, 40.0)  # Hz that are shown, as in the competition's spectrogram
@@ -154,7 +154,10 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.set_yticks(heights, labels)
     ax.set(xlim=(0, n_experts), ylim=(len(CLASSES) - 0.5, -0.5))
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_xlabel(f"experts of {n_experts}" + (", if so many were asked" if votes is None else ""))
+    asked = f"experts of {n_experts}" + (", if so many were asked" if votes is None else "")
+    said = prediction is not None and concentration
+    said = said and sentences.vote_interval(prediction, n_experts, concentration)
+    ax.set_xlabel(f"{asked}\n{said}" if said else asked, fontsize=9)
     if prediction is None:
         ax.plot([], [], " ", label="no prediction")
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)
