@@ -194,9 +194,9 @@ def planted_shares(maps, planted, patients, views):
 
 def _shares(chosen, of, values, others):
     """Return the share of each map in its window's places, and that of other patients' maps."""
-    n_rows = len(values)
-    places, all_places = (part.reshape(n_rows, -1).astype(float) for part in (chosen, of))
-    values = values.reshape(n_rows, -1).T.astype(float)
+    flat = len(values), np.prod(values.shape[1:])  # no -1, which no rows would not tell
+    places, all_places = (part.reshape(flat).astype(float) for part in (chosen, of))
+    values = values.reshape(flat).T.astype(float)
     with np.errstate(invalid="ignore"):  # where there are no such places, or nothing in them
         shares = places @ values / (all_places @ values)  # of window i, map j
         known = others & np.isfinite(shares)

@@ -7,7 +7,7 @@ shown". Intervals are of patients only: networks are trained once.
 import numpy as np
 
 from hms_utils.constants import CLASSES
-from hms_utils.scores.tables import MARKS, WELL, group_label
+from hms_utils.scores.tables import FEW_PATIENTS, MARKS, WELL, group_label
 from hms_utils.scores.uncertainty import vote_intervals
 
 
@@ -26,7 +26,7 @@ def _rate(line, name):
     return "none to judge by" if np.isnan(rate) else f"{rate:.0%} {_bounds(low, high, '.0%')}"
 
 
-def vote_interval(prediction, n_experts, concentration, *, level=0.8):
+def vote_interval(prediction, n_experts, concentration):
     """Say how many of a panel would vote for the most probable class.
 
     Parameters
@@ -35,15 +35,13 @@ def vote_interval(prediction, n_experts, concentration, *, level=0.8):
     n_experts : int
     concentration : float
         As `fit_concentration` returns it.
-    level : float
     """
     shares = np.asarray(prediction, float)[None]
-    low, high = vote_intervals(shares, n_experts, concentration, level=level)
     top = shares[0].argmax()
-    low, high = low[0, top], high[0, top]
+    low, high = (part[0, top] for part in vote_intervals(shares, n_experts, concentration))
     return (
         f"of {n_experts} experts, {low} to {high} would say {CLASSES[top]} "
-        f"({level:.0%} interval, {high - low} votes wide)"
+        f"(80% interval, {high - low} votes wide)"
     )
 
 
@@ -100,7 +98,7 @@ def closed(lines):
     """
     return "\n".join(
         f"{line.model}, {line.group}: {line.closed:.0%} {_bounds(line.low, line.high, '.0%')} "
-        "of the way from the group's prior to the floor"
+        f"of the way from the group's prior to the {line.floor}"
         for line in lines.itertuples()
     )
 
@@ -142,12 +140,12 @@ def doubt(lines):
             "that it knows when experts disagree is not shown",
         )
         spread = _verdict(
-            line.gap_low, line.gap_high, "more than theirs", "less than theirs", "as theirs"
+            line.gap_low, line.gap_high, "more than", "less than", "not shown to differ from"
         )
         said.append(
             f"{name}: rank correlation {line['rank']:.2f} "
             f"{_bounds(line.rank_low, line.rank_high, '.2f')}, {knows}; mean entropy "
-            f"{line.model:.2f} nats, {spread}: {line.gap:+.2f} "
+            f"{line.model:.2f} nats, {spread} theirs: {line.gap:+.2f} "
             f"{_bounds(line.gap_low, line.gap_high, '+.2f')}"
         )
     return "\n".join(said)
@@ -164,16 +162,9 @@ def calibration(errors):
     """
     said = []
     for name, line in errors.iterrows():
-        words = _verdict(
-            line.error - line.high,
-            line.error - line.low,
-            "more than right answers would have",
-            "less than votes drawn around right answers would give",
-            "no more than right answers would have",
-        )
-        said.append(
-            f"{name}: {line.error:.3f}, {words}: {line.expected:.3f} {_bounds(line.low, line.high)}"
-        )
+        words = "more" if line.error > line.high else "less" if line.error < line.low else "no more"
+        by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
+        said.append(f"{name}: {line.error:.3f}, {words} than right answers would have: {by_chance}")
     return "\n".join(said)
 
 
@@ -187,13 +178,8 @@ def coverage(lines):
     """
     said = []
     for line in lines.itertuples():
-        words = _verdict(
-            line.low - line.attainable,
-            line.high - line.attainable,
-            "too wide",
-            "too narrow",
-            "no error of the width shown",
-        )
+        bounds = line.low - line.attainable, line.high - line.attainable
+        words = _verdict(*bounds, "too wide", "too narrow", "no error of the width shown")
         said.append(
             f"{line.level:.0%} intervals cover {line.covered:.0%} "
             f"{_bounds(line.low, line.high, '.0%')}, attainable with whole votes "
@@ -202,19 +188,17 @@ def coverage(lines):
     return "\n".join(said)
 
 
-def alarms(lines, name="seizure"):
+def alarms(lines):
     """Say what is found and what is cried for nothing at each threshold.
 
     Parameters
     ----------
     lines : DataFrame
-        As `scores.alarms` returns it.
-    name : str
-        Of what is found.
+        As `scores.alarms` returns it, of seizures.
     """
     return "\n".join(
         f"at a share of {line.threshold:.0%}: finds {line.found} of {line.n_rows} windows of "
-        f"{name}, {_rate(line, 'sensitivity')}; alarms in {line.false_alarms} of "
+        f"seizure, {_rate(line, 'sensitivity')}; alarms in {line.false_alarms} of "
         f"{line.n_others} others, {_rate(line, 'false_rate')}"
         for line in lines.itertuples()
     )
@@ -241,12 +225,11 @@ def maps(summary):
         if test in summary.index:
             line = summary.loc[test]
             words = _verdict(line.low, line.high, "shown", "refuted")
+            words = "not to be said of so few" if line.n_patients < FEW_PATIENTS else words
             passed += words == "shown"
-            bounds = _bounds(line.low, line.high, "+.2f")
-            said.append(
-                f"{claim}: {words}, {line['mean']:+.2f} {bounds}, {line.n_rows:.0f} windows"
-            )
-    return f"passes {passed} of {len(said)} tests. " + "; ".join(said)
+            numbers = f"{line['mean']:+.2f} {_bounds(line.low, line.high, '+.2f')}"
+            said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
+    return f"passes {passed} of {len(said)} tests: " + "; ".join(said)
 
 
 def likeness(correlation, decibels, *, synthetic):

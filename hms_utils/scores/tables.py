@@ -140,27 +140,29 @@ def closed(table, predictions, *, truth=None):
     -------
     DataFrame
         For each model, on all rows and on those with ten or more votes, where there is
-        a floor: ``model, group, closed, low, high``, the share of the way from the
-        group's own prior to the floor (the estimate, without the truth) and the bounds
-        of its 95 % bootstrap, in which all three are of the same drawn patients.
+        a floor: ``model, group, floor, closed, low, high``, which mark is the floor, the
+        share of the way from the group's own prior to it and the bounds of its 95 %
+        bootstrap, in which all three are of the same drawn patients.
     """
     patients, groups = table.patient_id.to_numpy(), strata(table)
     cells = _divergences(table, predictions, truth)
     lines = []
     for group in ("all rows", WELL):
-        floors = [cells[f, group] for f in ("floor", "floor (estimate)") if (f, group) in cells]
+        floors = [name for name in ("floor", "floor (estimate)") if (name, group) in cells]
         if not floors:
             continue
-        chosen = groups[group]
-        values = [cells["prior", group], floors[0], *(cells[name, group] for name in predictions)]
+        chosen, models = groups[group], ("prior", floors[0], *predictions)
+        values = [cells[name, group] for name in models]
         values, of = np.stack(values, axis=1)[chosen], patients[chosen]
         drawn = np.vstack([values.mean(axis=0), bootstrap.means(values, of)])
         share = (drawn[:, :1] - drawn[:, 2:]) / (drawn[:, :1] - drawn[:, 1:2])
         low, high = bootstrap.bounds(share[1:])
         if len(np.unique(of)) < 2:
             low = high = np.full(len(predictions), np.nan)
-        lines += zip(predictions, [group] * len(predictions), share[0], low, high, strict=True)
-    return pd.DataFrame(lines, columns=["model", "group", "closed", "low", "high"])
+        part = {"model": [*predictions], "group": group, "floor": floors[0], "closed": share[0]}
+        lines.append(pd.DataFrame(part | {"low": low, "high": high}))
+    columns = ["model", "group", "floor", "closed", "low", "high"]
+    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=columns)
 
 
 def side_by_side(scorecard):

@@ -43,6 +43,7 @@ def test_chance_is_what_maps_of_other_patients_have_there():
     shares = networks.planted_shares(marks, rows, [1, 1, 2, 3], VIEWS[:1])
     np.testing.assert_allclose(shares["time by chance"], [0.5, 0.5, 2 / 3, 0])
     assert shares["time - chance"][3] == 1
+    assert networks.planted_shares(marks[:0], rows[:0], [], VIEWS[:1]).empty
     alone = networks.planted_shares(marks, rows, [1, 1, 1, 1], VIEWS[:1])
     assert alone["time - chance"].isna().all() and alone.time.notna().all()
 

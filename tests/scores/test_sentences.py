@@ -53,10 +53,13 @@ def test_a_model_that_does_not_stand_between_the_marks_is_named():
 
 def test_the_way_to_the_floor_has_its_interval():
     lines = pd.DataFrame(
-        [("cnn", ">= 10 votes", 0.561, 0.47, 0.63)],
-        columns=["model", "group", "closed", "low", "high"],
+        [("cnn", ">= 10 votes", "floor (estimate)", 0.561, 0.47, 0.63)],
+        columns=["model", "group", "floor", "closed", "low", "high"],
     )
-    assert sentences.closed(lines).startswith("cnn, >= 10 votes: 56% (47% to 63%) of the way")
+    assert sentences.closed(lines) == (
+        "cnn, >= 10 votes: 56% (47% to 63%) of the way from the group's prior to the "
+        "floor (estimate)"
+    )
     alone = sentences.closed(lines.assign(low=np.nan, high=np.nan))
     assert "56% (no interval)" in alone
 
@@ -96,15 +99,15 @@ def test_doubt_that_does_not_follow_is_not_called_knowledge():
     follows = doubt((0.66, 0.72, 0.77), (-0.2, -0.1, -0.05))
     assert "it is more split where experts are" in follows and "less than theirs" in follows
     assert "it is less split where experts are more" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
-    assert "as theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
+    assert "not shown to differ from theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (0.033, "no more than right answers would have"),
+        (0.033, ", no more than right answers would have"),
         (0.05, ", more than right answers would have"),
-        (0.013, "less than votes drawn around right answers would give"),
+        (0.013, ", less than right answers would have"),
     ],
 )
 def test_a_calibration_error_is_held_to_what_scatter_gives(error, words):
@@ -141,21 +144,23 @@ def test_alarms_are_said_with_what_they_cost():
     assert "finds 0 of 0 windows of seizure, none to judge by" in sentences.alarms(none)
 
 
-def summary(**bounds):
-    lines = {name: (np.mean(pair), *pair, 14) for name, pair in bounds.items()}
-    return pd.DataFrame(lines, index=["mean", "low", "high", "n_rows"]).T
+def summary(n_patients=44, **bounds):
+    lines = {name: (np.mean(pair), *pair, n_patients) for name, pair in bounds.items()}
+    return pd.DataFrame(lines, index=["mean", "low", "high", "n_patients"]).T
 
 
 def test_all_tests_of_maps_are_reported():
     found = {"difference": (0.9, 1.3), "side - chance": (-0.02, 0.2), "time - chance": (0.1, 0.2)}
     said = sentences.maps(summary(**found))
-    assert said.startswith("passes 2 of 3 tests. ")
-    assert "on the pattern's side: not shown, +0.09 (-0.02 to +0.20), 14 windows" in said
+    assert said.startswith("passes 2 of 3 tests: ")
+    assert "on the pattern's side: not shown, +0.09 (-0.02 to +0.20), 44 patients" in said
     against = sentences.maps(summary(**found | {"difference": (-0.3, -0.1)}))
     assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
     assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests")
     unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
     assert "passes 0 of 1" in unknown and "not to be said" in unknown
+    few = sentences.maps(summary(n_patients=6, **found))
+    assert few.startswith("passes 0 of 3") and few.count("not to be said of so few") == 3
 
 
 def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
