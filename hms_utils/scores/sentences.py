@@ -139,9 +139,7 @@ def doubt(lines):
             "it is less split where experts are more",
             "that it knows when experts disagree is not shown",
         )
-        spread = _verdict(
-            line.gap_low, line.gap_high, "more than", "less than", "not shown to differ from"
-        )
+        spread = _verdict(line.gap_low, line.gap_high, "above", "below", "not shown to be off")
         said.append(
             f"{name}: rank correlation {line['rank']:.2f} "
             f"{_bounds(line.rank_low, line.rank_high, '.2f')}, {knows}; mean entropy "

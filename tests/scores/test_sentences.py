@@ -93,13 +93,13 @@ def test_doubt_that_does_not_follow_is_not_called_knowledge():
     assert "0.05 (-0.12 to 0.23), that it knows when experts disagree is not shown" in doubt(
         (-0.12, 0.05, 0.23), (0.3, 0.35, 0.4)
     )
-    assert "1.12 nats, more than theirs: +0.35 (+0.30 to +0.40)" in doubt(
+    assert "1.12 nats, above theirs: +0.35 (+0.30 to +0.40)" in doubt(
         (-0.12, 0.05, 0.23), (0.3, 0.35, 0.4)
     )
     follows = doubt((0.66, 0.72, 0.77), (-0.2, -0.1, -0.05))
-    assert "it is more split where experts are" in follows and "less than theirs" in follows
+    assert "it is more split where experts are" in follows and "below theirs" in follows
     assert "it is less split where experts are more" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
-    assert "not shown to differ from theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
+    assert "not shown to be off theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
 
 
 @pytest.mark.parametrize(
