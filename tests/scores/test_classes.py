@@ -73,5 +73,8 @@ def test_alarms_are_counted_on_rows_with_a_consensus():
     assert low.sensitivity_low < low.sensitivity == 0.5 < low.sensitivity_high
     assert low.false_rate_low < low.false_rate == 0.1 < low.false_rate_high
     assert (high.found, high.false_alarms) == (4, 0)
+    # None of thirty patients: one in nine is not excluded.
+    assert (high.false_rate, high.false_rate_low) == (0, 0)
+    assert high.false_rate_high == pytest.approx(1 - 0.025 ** (1 / 30))
     none = classes.alarms(table[10:], prediction[10:])
     assert none.sensitivity.isna().all() and (none.n_rows == 0).all()
