@@ -155,9 +155,11 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.set(xlim=(0, n_experts), ylim=(len(CLASSES) - 0.5, -0.5))
     ax.xaxis.get_major_locator().set_params(integer=True)
     asked = f"experts of {n_experts}" + (", if so many were asked" if votes is None else "")
-    said = prediction is not None and concentration
-    said = said and sentences.vote_interval(prediction, n_experts, concentration)
-    ax.set_xlabel(f"{asked}\n{said}" if said else asked, fontsize=9)
+    said = []
+    if prediction is not None and concentration:
+        said = sentences.vote_interval(prediction, n_experts, concentration).partition(" (")
+        said = [said[0], "(" + said[2]]
+    ax.set_xlabel("\n".join([asked, *said]), fontsize=9)
     if prediction is None:
         ax.plot([], [], " ", label="no prediction")
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)

@@ -75,7 +75,7 @@ def places(scorecard):
     for group, lines in scorecard.groupby("group", sort=False):
         lines = lines.set_index("model")
         name = group_label(group, lines.n_patients.iloc[0])
-        marks = lines.kl[[mark for mark in ("uniform", "prior") if mark in lines.index]]
+        marks = lines.kl[[mark for mark in MARKS[:3] if mark in lines.index]]
         floor = lines.kl.get("floor", lines.kl.get("floor (estimate)", -np.inf))
         for model in lines.index.difference(MARKS, sort=False):
             kl = lines.kl[model]
@@ -84,7 +84,7 @@ def places(scorecard):
             if kl < floor:
                 wrong.append(f"{model} {kl:.3f} in {name}, below the floor's {floor:.3f}")
     if not wrong:
-        return "In every group every model is better than uniform and prior and above the floor."
+        return "In every group every model is better than uniform and priors and above the floor."
     return "Not between the marks: " + "; ".join(wrong) + "."
 
 

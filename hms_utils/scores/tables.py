@@ -7,7 +7,7 @@ from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
 from hms_utils.scores.checks import check_prediction, check_votes
-from hms_utils.scores.marks import estimated_floor, fold_priors
+from hms_utils.scores.marks import estimated_floor, fold_priors, group_priors
 from hms_utils.scores.metric import row_divergence
 
 WELL = f">= {WELL_VOTED} votes"
@@ -58,8 +58,8 @@ def scorecard(table, predictions, *, truth=None):
     """Tabulate divergences on all groups of rows, between the marks that frame them.
 
     Before the given models come ``uniform``, which knows nothing, and, where there are
-    folds, two of `fold_priors`: ``prior, all rows``, the mean vote of all rows, and
-    ``prior``, that of the group's own. After them, with the truth, ``floor``, the
+    folds, ``prior, all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,
+    that of the group's own as of `group_priors`. After them, with the truth, ``floor``, the
     score of one who knows it, and ``floor (estimate)``, by `estimated_floor` where rows
     have ten or more votes: lower bounds, which no reader of the EEG need be able to reach.
 
@@ -122,8 +122,9 @@ def _divergences(table, predictions, truth):
             ):
                 continue
             if model == "prior":
-                rows = np.zeros(len(votes))
-                rows[chosen] = row_divergence(votes[chosen], fold_priors(table[chosen]))
+                rows = same[PRIOR_OF_ALL].copy()  # which it is of all rows
+            if model == "prior" and group != "all rows":
+                rows[chosen] = row_divergence(votes[chosen], group_priors(table, chosen))
             cells[model, group] = rows
     return cells
 
