@@ -79,13 +79,12 @@ def places(scorecard):
         floor = lines.kl.get("floor", lines.kl.get("floor (estimate)", -np.inf))
         for model in lines.index.difference(MARKS, sort=False):
             kl = lines.kl[model]
-            worse = marks[marks <= kl]
-            wrong += [f"{model} {kl:.3f} in {name}, {m} {marks[m]:.3f}" for m in worse.index]
+            worse = marks[marks <= kl].items()
+            wrong += [f"{model} {kl:.3f} in {name}, {mark} {other:.3f}" for mark, other in worse]
             if kl < floor:
                 wrong.append(f"{model} {kl:.3f} in {name}, below the floor's {floor:.3f}")
-    if not wrong:
-        return "In every group every model is better than uniform and priors and above the floor."
-    return "Not between the marks: " + "; ".join(wrong) + "."
+    fine = "In every group every mean is between the marks, and above the floor where it is known."
+    return f"Not between the marks: {'; '.join(wrong)}." if wrong else fine
 
 
 def closed(lines):
@@ -247,6 +246,5 @@ def likeness(correlation, decibels, *, synthetic):
         f"the mean with a standard deviation of {np.std(decibels):.2f} dB, "
         f"over {np.size(decibels)} values"
     )
-    if synthetic:
-        return f"{numbers}; this file was written by the same function, so that this shows nothing"
-    return numbers
+    same = "; this file was written by the same function, so that this shows nothing"
+    return numbers + same * synthetic

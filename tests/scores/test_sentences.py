@@ -45,7 +45,9 @@ def test_a_model_that_does_not_stand_between_the_marks_is_named():
         "Not between the marks: b0 1.100 in edge (few), uniform 0.959."
     )
     fine = [cell for cell in cells if cell[0] != "b0"]
-    assert sentences.places(card(*fine)).startswith("In every group every model is better")
+    assert sentences.places(card(*fine)).startswith(
+        "In every group every mean is between the marks"
+    )
     assert "cnn 0.100 in edge (few), below the floor's 0.142" in sentences.places(
         card(*fine, ("cnn", "edge", 0.1, 13)).drop(index=3)
     )
