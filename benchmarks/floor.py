@@ -7,8 +7,9 @@
     $run --only 04 -p EPOCHS=16 -p WELL_EPOCHS=3
     python benchmarks/floor.py --data-dir D --output-dir O
 
-The prior answers with the mean vote of other patients, the floor is what a perfect
-model would get. Networks are calibrated and blended with what suits other folds.
+The prior answers with the mean vote of other patients' rows of the same group, the floor
+is a lower bound: the score of who knows the distribution that votes were drawn from.
+Networks are calibrated and blended with what suits other folds.
 """
 
 from pathlib import Path
@@ -38,16 +39,10 @@ def main(data_dir, output_dir):
     answers["blend"] = scores.blend_out_of_fold(votes, networks, fold)
     truth = sample.read_truth(data_dir, oof.label_id)
     card = scores.scorecard(oof, answers, truth=truth)
-    means = card.set_index(["model", "group"]).kl
-    card["closed"] = [
-        (means["prior", line.group] - line.kl)
-        / (means["prior", line.group] - means["floor", line.group])
-        for line in card.itertuples(index=False)
-    ]
     print(card.round(3).to_string(index=False))
-    well = card[card.group == scores.WELL].set_index("model").closed
-    for name, share in ASKED.items():
-        print(f"{name}: {well[name]:.0%} closed at {scores.WELL} (asked: {share:.0%})")
+    closed = scores.closed(oof, answers, truth=truth)
+    print(scores.sentences.closed(closed))
+    print("asked:", ", ".join(f"{name} {share:.0%}" for name, share in ASKED.items()))
 
 
 if __name__ == "__main__":

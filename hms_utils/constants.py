@@ -7,7 +7,7 @@ COMPETITION = "hms-harmful-brain-activity-classification"
 CLASSES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
 VOTE_COLUMNS = tuple(f"{name.lower()}_vote" for name in CLASSES)
 
-# Rows with this many votes or more are the population of the leaderboard.
+# Rows with this many votes or more: the leaderboard's population, as competitors report.
 WELL_VOTED = 10
 
 SFREQ = 200  # samples per second

@@ -64,8 +64,9 @@ def deletion_test(
     """Test maps by what hiding their most marked pixels does to the answer.
 
     A hidden pixel becomes that of `inputs.mean_image`. The control hides as many pixels
-    of the same shape elsewhere: the mask's tiles change places with each other and
-    are rolled along frequency and time, all by the same.
+    of the same shape elsewhere in the same view, since to hide a view that the network does
+    not need would be no control: the mask's chains change places with each other and are
+    rolled along frequency and time, all by the same.
 
     Parameters
     ----------
@@ -128,12 +129,15 @@ def _most_marked(maps, share):
 
 
 def _elsewhere(rng, mask):
-    tiles = rng.permutation(mask.reshape(-1, *mask.shape[-2:]))
-    return np.roll(tiles, rng.integers(tiles.shape[1:]), axis=(1, 2)).reshape(mask.shape)
+    views = [rng.permutation(view) for view in mask]
+    return np.roll(views, rng.integers(mask.shape[2:]), axis=(2, 3))
 
 
-def planted_shares(maps, planted, views):
+def planted_shares(maps, planted, patients, views):
     """Measure how much of each map lies where and when a pattern was planted in the sample.
+
+    Chance is what the maps of other patients' windows have there, not an even map: patterns
+    are in the middle by design, and a network may always look there.
 
     Parameters
     ----------
@@ -141,6 +145,7 @@ def planted_shares(maps, planted, views):
         As `grad_cam.grad_cam` returns them, of the class that was planted.
     planted : DataFrame
         As `sample.read_planted` returns it, for the same rows.
+    patients : array-like, shape (n_rows,)
     views : sequence of str
         The names of the maps' views.
 
@@ -148,11 +153,11 @@ def planted_shares(maps, planted, views):
     -------
     DataFrame
         For each row ``side``, the share of the map in the chains of the side that
-        has at least 80 % of the pattern's power, and ``side - chance``, where
-        chance is a half; ``time``, the share of the map in the pattern's seconds, in
-        the views that reach beyond them, and ``time - chance``, where chance is the
-        share of those views' time. NaN where there is no such side or view, or the
-        map is zero.
+        has at least 80 % of the pattern's power; ``time``, the share of the map in the
+        pattern's seconds, in the views that reach beyond them. Of both ``by chance``, the
+        mean share that maps of other patients have in the same chains and seconds, and
+        ``- chance``, the difference. NaN where there is no such side or view, the map is
+        zero, or there is no other patient.
 
     Raises
     ------
@@ -175,11 +180,25 @@ def planted_shares(maps, planted, views):
     start, stop = planted[["planted_start", "planted_stop"]].to_numpy().T[..., None, None]
     within = (start < seconds) & (seconds < stop)
     beyond = within.any(axis=2, keepdims=True) & ~within.all(axis=2, keepdims=True)
-    with np.errstate(invalid="ignore"):  # rows that have none
-        side = (by_chain * of_side).sum(axis=1) / by_chain.sum(axis=1)
-        in_time = (by_time * (within & beyond)).sum(axis=(1, 2))
-        in_time /= (by_time * beyond).sum(axis=(1, 2))
-        by_chance = (within & beyond).sum(axis=(1, 2)) / (beyond.sum(axis=(1, 2)) * width)
-    side = np.where(clear, side, np.nan)
-    columns = {"side": side, "side - chance": side - 0.5}
-    return pd.DataFrame(columns | {"time": in_time, "time - chance": in_time - by_chance})
+    beyond = np.broadcast_to(beyond, within.shape)
+    others = np.not_equal.outer(np.asarray(patients), np.asarray(patients))
+    columns = {}
+    for name, chosen, of, values in (
+        ("side", of_side & clear[:, None], clear[:, None] & np.ones_like(of_side), by_chain),
+        ("time", within & beyond, beyond, by_time),
+    ):
+        own, chance = _shares(chosen, of, values, others)
+        columns |= {name: own, f"{name} by chance": chance, f"{name} - chance": own - chance}
+    return pd.DataFrame(columns)
+
+
+def _shares(chosen, of, values, others):
+    """Return the share of each map in its window's places, and that of other patients' maps."""
+    flat = len(values), np.prod(values.shape[1:])  # no -1, which no rows would not tell
+    places, all_places = (part.reshape(flat).astype(float) for part in (chosen, of))
+    values = values.reshape(flat).T.astype(float)
+    with np.errstate(invalid="ignore"):  # where there are no such places, or nothing in them
+        shares = places @ values / (all_places @ values)  # of window i, map j
+        known = others & np.isfinite(shares)
+        chance = np.where(known, shares, 0).sum(axis=1) / known.sum(axis=1)
+    return shares.diagonal(), chance

@@ -18,7 +18,7 @@ from hms_utils.eeg import bridge_gaps
 from hms_utils.images import DB_RANGE, F_MAX, N_FRAMES
 from hms_utils.plots.data import montage
 from hms_utils.plots.style import COLOURS
-from hms_utils.scores import vote_intervals
+from hms_utils.scores import sentences, vote_intervals
 
 N_EXPERTS = 12  # of an imagined panel, where nobody has voted
 _BAND = (0.5, 40.0)  # Hz that are shown, as in the competition's spectrogram
@@ -154,7 +154,12 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.set_yticks(heights, labels)
     ax.set(xlim=(0, n_experts), ylim=(len(CLASSES) - 0.5, -0.5))
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set_xlabel(f"experts of {n_experts}" + (", if so many were asked" if votes is None else ""))
+    asked = f"experts of {n_experts}" + (", if so many were asked" if votes is None else "")
+    said = []
+    if prediction is not None and concentration:
+        said = sentences.vote_interval(prediction, n_experts, concentration).partition(" (")
+        said = [said[0], "(" + said[2]]
+    ax.set_xlabel("\n".join([asked, *said]), fontsize=9)
     if prediction is None:
         ax.plot([], [], " ", label="no prediction")
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)

@@ -5,13 +5,14 @@ import seaborn as sns
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.plots.style import COLOURS, MARKERS
-from hms_utils.scores import calibration_error, entropy, expert_entropy
+from hms_utils.scores import calibration_error, consensus, entropy, expert_entropy, group_label
 from hms_utils.scores import vote_intervals as intervals_of_votes
 
 _GREY = "#7F7F7F"
 # What frames the models: not to be taken for one of them.
 _MARKS = {
     "uniform": ("#BBBBBB", "s"),
+    "prior, all rows": ("#9C9C9C", "s"),
     "prior": (_GREY, "s"),
     "floor": ("#222222", "D"),
     "floor (estimate)": ("#999999", "D"),
@@ -87,7 +88,8 @@ def scorecard(table, ax):
     ax.set_yticks(
         range(len(groups)),
         [
-            f"{name}\n{sizes.n_rows[name]} rows, {sizes.n_patients[name]} patients"
+            f"{group_label(name, sizes.n_patients[name])}\n"
+            f"{sizes.n_rows[name]} rows, {sizes.n_patients[name]} patients"
             for name in groups
         ],
     )
@@ -146,16 +148,18 @@ def confusion(table, prediction, ax):
         With the vote columns.
     prediction : ndarray, shape (n_rows, 6)
     ax : matplotlib Axes
-        Counts of rows, shaded by their share of the row of the matrix. Of several
+        Counts of rows that have a `consensus`, shaded by their share of the row of the
+        matrix. Of several
         axes side by side only the first gets the names of the rows.
 
     Returns
     -------
     matplotlib Figure
     """
-    consensus = table[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
+    most = consensus(table)
+    some = most >= 0
     counts = np.zeros((len(CLASSES), len(CLASSES)), int)
-    np.add.at(counts, (consensus, prediction.argmax(axis=1)), 1)
+    np.add.at(counts, (most[some], prediction[some].argmax(axis=1)), 1)
     sns.heatmap(
         counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
         annot=counts,
@@ -229,9 +233,9 @@ def entropies(table, prediction, ax):
     matplotlib Figure
     """
     model, experts = entropy(prediction), expert_entropy(table)
-    consensus = table[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
+    first = table[list(VOTE_COLUMNS)].to_numpy().argmax(axis=1)
     for number, name in enumerate(CLASSES):
-        rows = consensus == number
+        rows = first == number
         ax.scatter(experts[rows], model[rows], s=28, color=COLOURS[number], marker=MARKERS[number],
                    label=name, alpha=0.8, linewidths=0)  # fmt: skip
     most = np.log(len(CLASSES))

@@ -4,52 +4,55 @@ In come votes and probabilities; out go the Kullback-Leibler divergence as Kaggl
 (`kl_divergence` of arrays, `score` of tables; `metric` has the definition), tables of scores
 with bootstrap intervals (`scorecard`, `differences`, `per_class`), the class prior
 (`mean_vote`, which is smoothed, `fold_priors` out of fold), calibration and vote intervals,
-and the temperatures and shares of the blend (`fit_blend`). Notebooks 1 and 3 to 5 use it.
+the temperatures and shares of the blend (`fit_blend`), and what all these numbers say,
+in words that follow from them (`sentences`). Notebooks 1 to 5 use it.
 """
 
+from hms_utils.scores import sentences
 from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, temper
 from hms_utils.scores.bootstrap import interval, summarise
-from hms_utils.scores.classes import per_class
+from hms_utils.scores.calibration import calibration_error, errors_by_chance, reliability
+from hms_utils.scores.classes import alarms, consensus, per_class
 from hms_utils.scores.faults import id_faults, text_faults, value_faults
-from hms_utils.scores.metric import (
-    EPSILON,
-    kl_divergence,
-    row_divergence,
-    score,
-)
+from hms_utils.scores.marks import estimated_floor, fold_priors, mean_vote
+from hms_utils.scores.metric import EPSILON, kl_divergence, row_divergence, score
 from hms_utils.scores.tables import (
     WELL,
+    closed,
     differences,
-    estimated_floor,
-    fold_priors,
-    mean_vote,
+    group_label,
     scorecard,
     side_by_side,
     strata,
 )
 from hms_utils.scores.uncertainty import (
-    calibration_error,
     coverage,
+    doubt,
     entropy,
     expert_entropy,
     fit_concentration,
-    reliability,
     vote_intervals,
 )
 
 __all__ = [
     "EPSILON",
     "WELL",
+    "alarms",
     "blend_out_of_fold",
     "calibration_error",
+    "closed",
+    "consensus",
     "coverage",
     "differences",
+    "doubt",
     "entropy",
+    "errors_by_chance",
     "estimated_floor",
     "expert_entropy",
     "fit_blend",
     "fit_concentration",
     "fold_priors",
+    "group_label",
     "id_faults",
     "interval",
     "kl_divergence",
@@ -60,6 +63,7 @@ __all__ = [
     "row_divergence",
     "score",
     "scorecard",
+    "sentences",
     "side_by_side",
     "strata",
     "summarise",

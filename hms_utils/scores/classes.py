@@ -2,13 +2,33 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
 from hms_utils.scores.metric import class_divergence, row_divergence
 
+_LEAST_VOTES = 3  # of a consensus
 _REPLICATES = 200  # each of them needs all rows, not only sums over patients
+
+
+def consensus(table):
+    """Return the class that most experts of each row named.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns.
+
+    Returns
+    -------
+    ndarray of int, shape (n_rows,)
+        -1 where there is none: of fewer than three votes, or of two largest shares.
+    """
+    votes = table[list(VOTE_COLUMNS)].to_numpy()
+    alone = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    return np.where(alone & (votes.sum(axis=1) >= _LEAST_VOTES), votes.argmax(axis=1), -1)
 
 
 def per_class(table, prediction):
@@ -23,22 +43,24 @@ def per_class(table, prediction):
     Returns
     -------
     DataFrame
-        Indexed by class: ``n_rows`` with that consensus and their mean ``kl``; what
+        Indexed by class: ``n_rows`` with that `consensus` and their mean ``kl``; what
         the class ``adds`` to the mean divergence of all rows; the mean ``voted``
         and ``predicted`` share of all rows; and, of the consensus against the
-        rest, the area under the ROC curve ``auroc`` and the average precision
-        ``ap``, each with 95 % bounds over patients. NaN without rows, or without
-        others.
+        rest of the rows that have one, the area under the ROC curve ``auroc`` and the
+        average precision ``ap``, each with 95 % bounds over patients. NaN without rows,
+        or without others.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
-    consensus, divergence = votes.argmax(axis=1), row_divergence(votes, prediction)
-    _, patient = np.unique(patients, return_inverse=True)
+    most, divergence = consensus(table), row_divergence(votes, prediction)
+    some = most >= 0
+    _, patient = np.unique(patients[some], return_inverse=True)
     # The first counts every patient once.
-    drawn = np.vstack([np.ones(patient.max() + 1), bootstrap.draws(patient.max() + 1, _REPLICATES)])
+    n_patients = len(np.unique(patient))
+    drawn = np.vstack([np.ones(n_patients), bootstrap.draws(n_patients, _REPLICATES)])
     lines = []
     for number in range(len(CLASSES)):
-        rows = consensus == number
-        areas, precisions = ranking(rows, prediction[:, number], drawn[:, patient])
+        rows = most == number
+        areas, precisions = ranking(rows[some], prediction[some, number], drawn[:, patient])
         bounds = bootstrap.bounds(np.stack([areas[1:], precisions[1:]], axis=1))
         kl = divergence[rows].mean() if rows.any() else np.nan
         lines.append((rows.sum(), kl, areas[0], *bounds[:, 0], precisions[0], *bounds[:, 1]))
@@ -48,6 +70,52 @@ def per_class(table, prediction):
     result.insert(3, "voted", vote_shares(table).mean(axis=0))
     result.insert(4, "predicted", np.mean(prediction, axis=0))
     return result
+
+
+def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
+    """Tabulate how often a class is found, and how often it is cried for nothing.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``patient_id`` and the vote columns.
+    prediction : ndarray, shape (n_rows, 6)
+    name : str
+        Of the class.
+    thresholds : sequence of float
+        An alarm is a predicted share of so much and more. They are to be chosen
+        before the rows are seen.
+
+    Returns
+    -------
+    DataFrame
+        For each threshold: ``threshold``; of the ``n_rows`` whose `consensus` is the class
+        the number ``found`` and ``sensitivity``; of the ``n_others`` that have another
+        consensus the number of ``false_alarms`` and the ``false_rate``; both rates with
+        95 % bounds over patients, ``_low`` and ``_high``.
+    """
+    most, patients = consensus(table), table.patient_id.to_numpy()
+    number, lines = CLASSES.index(name), []
+    groups = most == number, (most >= 0) & (most != number)
+    for threshold in thresholds:
+        alarm = (prediction[:, number] >= threshold).astype(float)
+        line = [threshold]
+        for rows in groups:
+            rate = alarm[rows].mean() if rows.any() else np.nan
+            line += [rows.sum(), int(alarm[rows].sum()), rate]
+            line += _rate_bounds(alarm[rows], patients[rows])
+        lines.append(line)
+    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
+    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
+    return pd.DataFrame(lines, columns=["threshold", *columns])
+
+
+def _rate_bounds(hits, patients):
+    """Return the 95 % interval of a rate; a bootstrap of all or nothing would have no width."""
+    number = len(np.unique(patients))
+    if number > 1 and hits.min() == hits.max():  # exact, as if each patient had one row
+        return tuple(stats.binomtest(int(hits[0]) * number, number).proportion_ci())
+    return bootstrap.interval(hits, patients)
 
 
 def ranking(positive, scores, weights):

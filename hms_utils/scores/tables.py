@@ -2,14 +2,19 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import digamma
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
+from hms_utils.scores.checks import check_prediction, check_votes
+from hms_utils.scores.marks import estimated_floor, fold_priors, group_priors
 from hms_utils.scores.metric import row_divergence
 
 WELL = f">= {WELL_VOTED} votes"
+PRIOR_OF_ALL = "prior, all rows"
+# What stands in a scorecard beside the models.
+MARKS = ("uniform", PRIOR_OF_ALL, "prior", "floor", "floor (estimate)")
+FEW_PATIENTS = 20  # of a group whose scores should not be made much of
 _AGREE, _SPLIT = 0.75, 0.25
 
 
@@ -39,6 +44,7 @@ def strata(table):
     with_other = (order == CLASSES.index("Other")).any(axis=1)
     groups = {
         "all rows": total > 0,
+        "1-2 votes": (total > 0) & (total < 3),
         f"3-{WELL_VOTED - 1} votes": (total >= 3) & ~well,
         WELL: well,
         "idealised": well & (first >= _AGREE),
@@ -48,77 +54,14 @@ def strata(table):
     return {name: rows for name, rows in groups.items() if rows.any()}
 
 
-def mean_vote(table):
-    """Return the mean vote of a table's rows and of one more, whose vote is uniform.
-
-    Of a class that nobody voted for this leaves a small share (additive smoothing with
-    one pseudo-row): a prior of zero would cost 34.5 where somebody does.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the vote columns.
-
-    Returns
-    -------
-    ndarray of float64, shape (6,)
-        Adds to one.
-    """
-    shares = vote_shares(table).astype(np.float64)
-    return (shares.sum(axis=0) + 1 / len(CLASSES)) / (len(shares) + 1)
-
-
-def fold_priors(table):
-    """Predict for each row the mean vote of all rows outside its fold.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With the vote columns and ``fold``.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_rows, 6)
-        What a model without eyes would answer, from its training patients: `mean_vote`.
-    """
-    folds = table.fold.to_numpy()
-    prior = np.empty((len(table), len(CLASSES)))
-    for fold in np.unique(folds):
-        prior[folds == fold] = mean_vote(table[folds != fold])
-    return prior
-
-
-def estimated_floor(votes):
-    """Estimate each row's expected divergence of its votes from the true opinion.
-
-    A perfect model answers with the shares q of an endless panel, and n votes
-    scatter around it: the expected divergence is the entropy of q minus that of
-    the votes' shares. The entropy of q is estimated from the counts after
-    Grassberger (2003, arXiv:physics/0307138). Only means over many rows are of
-    use, and only of rows with about ten or more votes.
-
-    Parameters
-    ----------
-    votes : ndarray of int, shape (n_rows, n_classes)
-
-    Returns
-    -------
-    ndarray of float64, shape (n_rows,)
-    """
-    votes = np.asarray(votes, float)
-    total = votes.sum(axis=1)
-    n = np.maximum(votes, 1)
-    g = digamma(n) + (-1) ** n / 2 * (digamma((n + 1) / 2) - digamma(n / 2))
-    return (votes * (np.log(n) - g)).sum(axis=1) / total
-
-
 def scorecard(table, predictions, *, truth=None):
     """Tabulate divergences on all groups of rows, between the marks that frame them.
 
-    Before the given models come ``uniform``, which knows nothing, and, where there
-    are folds, ``prior``, as of `fold_priors`; after them, with the truth, ``floor``,
-    the score of a perfect model, and ``floor (estimate)``, by `estimated_floor`
-    where rows have ten or more votes.
+    Before the given models come ``uniform``, which knows nothing, and, where there are
+    folds, ``prior, all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,
+    that of the group's own as of `group_priors`. After them, with the truth, ``floor``, the
+    score of one who knows it, and ``floor (estimate)``, by `estimated_floor` where rows
+    have ten or more votes: lower bounds, which no reader of the EEG need be able to reach.
 
     Parameters
     ----------
@@ -144,34 +87,83 @@ def scorecard(table, predictions, *, truth=None):
         column, the number of rows and the first label ids.
     """
     check_votes(table)
-    votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
-    models = {
-        "uniform": np.full(votes.shape, 1 / len(CLASSES)),
-        **({"prior": fold_priors(table)} if "fold" in table else {}),
-        **predictions,
-    }
     for name, prediction in predictions.items():
         check_prediction(prediction, table, name)
-    rows = {name: row_divergence(votes, prediction) for name, prediction in models.items()}
-    if truth is not None:
-        rows["floor"] = row_divergence(votes, truth)
-    rows["floor (estimate)"] = estimated_floor(votes)
-    groups = strata(table)
-    cells = [
-        (model, group)
-        for model in rows
-        for group in groups
-        if model != "floor (estimate)" or votes[groups[group]].sum(axis=1).min() >= WELL_VOTED
-    ]
-    values = np.stack([rows[model] for model, _ in cells], axis=1)
+    patients, groups = table.patient_id.to_numpy(), strata(table)
+    cells = _divergences(table, predictions, truth)
+    values = np.stack([*cells.values()], axis=1)
     counts = np.stack([groups[group] for _, group in cells], axis=1).astype(float)
     low, high = bootstrap.bounds(bootstrap.means(values, patients, counts=counts))
-    lines = pd.DataFrame(cells, columns=["model", "group"])
+    lines = pd.DataFrame([*cells], columns=["model", "group"])
     lines["kl"] = (values * counts).sum(axis=0) / counts.sum(axis=0)
     n_patients = [len(np.unique(patients[groups[group]])) for _, group in cells]
     several = np.array(n_patients) > 1
     lines["low"], lines["high"] = np.where(several, [low, high], np.nan)
     return lines.assign(n_rows=counts.sum(axis=0).astype(int), n_patients=n_patients)
+
+
+def _divergences(table, predictions, truth):
+    """Return the divergence of each row by (model or mark, group)."""
+    votes, groups = table[list(VOTE_COLUMNS)].to_numpy(), strata(table)
+    same = {"uniform": row_divergence(votes, np.full(votes.shape, 1 / len(CLASSES)))}
+    if "fold" in table:
+        same[PRIOR_OF_ALL] = row_divergence(votes, fold_priors(table))
+        same["prior"] = None  # another in each group
+    same |= {name: row_divergence(votes, answer) for name, answer in predictions.items()}
+    if truth is not None:
+        same["floor"] = row_divergence(votes, truth)
+    same["floor (estimate)"] = estimated_floor(votes)
+    cells = {}
+    for model, rows in same.items():
+        for group, chosen in groups.items():
+            few = votes[chosen].sum(axis=1).min() < WELL_VOTED
+            if (model, group) == (PRIOR_OF_ALL, "all rows") or (
+                few and model == "floor (estimate)"
+            ):
+                continue
+            if model == "prior":
+                rows = same[PRIOR_OF_ALL].copy()  # which it is of all rows
+            if model == "prior" and group != "all rows":
+                rows[chosen] = row_divergence(votes[chosen], group_priors(table, chosen))
+            cells[model, group] = rows
+    return cells
+
+
+def closed(table, predictions, *, truth=None):
+    """Tabulate how far models go from the prior's divergence to the floor's.
+
+    Parameters
+    ----------
+    table, predictions, truth
+        As for `scorecard`; with ``fold``.
+
+    Returns
+    -------
+    DataFrame
+        For each model, on all rows and on those with ten or more votes, where there is
+        a floor: ``model, group, floor, closed, low, high``, which mark is the floor, the
+        share of the way from the group's own prior to it and the bounds of its 95 %
+        bootstrap, in which all three are of the same drawn patients.
+    """
+    patients, groups = table.patient_id.to_numpy(), strata(table)
+    cells = _divergences(table, predictions, truth)
+    lines = []
+    for group in ("all rows", WELL):
+        floors = [name for name in ("floor", "floor (estimate)") if (name, group) in cells]
+        if not floors:
+            continue
+        chosen, models = groups[group], ("prior", floors[0], *predictions)
+        values = [cells[name, group] for name in models]
+        values, of = np.stack(values, axis=1)[chosen], patients[chosen]
+        drawn = np.vstack([values.mean(axis=0), bootstrap.means(values, of)])
+        share = (drawn[:, :1] - drawn[:, 2:]) / (drawn[:, :1] - drawn[:, 1:2])
+        low, high = bootstrap.bounds(share[1:])
+        if len(np.unique(of)) < 2:
+            low = high = np.full(len(predictions), np.nan)
+        part = {"model": [*predictions], "group": group, "floor": floors[0], "closed": share[0]}
+        lines.append(pd.DataFrame(part | {"low": low, "high": high}))
+    columns = ["model", "group", "floor", "closed", "low", "high"]
+    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=columns)
 
 
 def side_by_side(scorecard):
@@ -186,59 +178,20 @@ def side_by_side(scorecard):
     -------
     DataFrame
         By group ``n_rows``, ``n_patients`` and for each model the divergence and its
-        bounds as text, such as "0.474 (0.417-0.535)"; "" where there is none.
+        bounds as text, such as "0.474 (0.417-0.535)"; "" where there is none. Groups of
+        fewer than 20 patients are marked as few.
     """
     bounds = " (" + scorecard.low.map("{:.3f}".format) + "-" + scorecard.high.map("{:.3f})".format)
     text = scorecard.kl.map("{:.3f}".format) + bounds.where(scorecard.low.notna(), "")
     cells = scorecard.assign(text=text).pivot_table("text", "group", "model", aggfunc="first")
     groups = scorecard.drop_duplicates("group").set_index("group")[["n_rows", "n_patients"]]
-    return groups.join(cells[scorecard.model.unique()]).fillna("")
+    wide = groups.join(cells[scorecard.model.unique()]).fillna("")
+    return wide.rename({g: group_label(g, n) for g, n in groups.n_patients.items()})
 
 
-def check_votes(table):
-    """Raise ValueError unless each row holds the counts of some votes.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With ``label_id`` and the vote columns.
-    """
-    if not len(table):
-        raise ValueError("expected at least one row of votes, found none")
-    for column in VOTE_COLUMNS:
-        if not pd.api.types.is_numeric_dtype(table[column]):
-            raise ValueError(f"expected numbers in {column}, found {table[column].dtype}")
-        values = table[column].to_numpy(float)
-        _refuse_rows(~((values >= 0) & (values % 1 == 0)), table, f"counts in {column}")
-    _refuse_rows(table[list(VOTE_COLUMNS)].to_numpy().sum(axis=1) == 0, table, "votes")
-
-
-def check_prediction(prediction, table, name):
-    """Raise ValueError unless each row is a distribution over the six classes.
-
-    Parameters
-    ----------
-    prediction : ndarray
-    table : DataFrame
-        Whose rows are predicted, with ``label_id``.
-    name : str
-        Of the model, for the message.
-    """
-    if np.shape(prediction) != (len(table), len(CLASSES)):
-        raise ValueError(
-            f"expected {name} of shape {(len(table), len(CLASSES))}, found {np.shape(prediction)}"
-        )
-    fine = (prediction >= 0).all(axis=1) & np.isclose(prediction.sum(axis=1), 1, atol=1e-5)
-    _refuse_rows(~fine, table, f"probabilities of {name} that add to one")
-
-
-def _refuse_rows(wrong, table, expected):
-    if wrong.any():
-        first = table.label_id[wrong].head(3).tolist()
-        raise ValueError(
-            f"expected {expected}, found none in {wrong.sum()} of {len(table)} rows, "
-            f"first label_id {first}"
-        )
+def group_label(group, n_patients):
+    """Return a group's name, which says so if its patients are fewer than 20."""
+    return f"{group} (few)" if n_patients < FEW_PATIENTS else group
 
 
 def differences(table, predictions, pairs):

@@ -4,61 +4,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
-from hms_utils.scores.tables import estimated_floor
+from hms_utils.scores.marks import estimated_floor
 
 _CONCENTRATIONS = (0.5, 1000.0)
-
-
-def reliability(table, prediction, *, n_bins=10):
-    """Compare predicted shares with vote shares, class by class.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With ``patient_id`` and the vote columns.
-    prediction : ndarray, shape (n_rows, 6)
-    n_bins : int
-        Rows are sorted by their predicted share and cut into so many groups of
-        the same size (fewer where there are fewer rows).
-
-    Returns
-    -------
-    DataFrame
-        For each class and group: ``class, predicted, voted, low, high, n_rows``, the
-        mean predicted and voted shares, the latter with the bounds of its 95 %
-        patient bootstrap.
-    """
-    shares, patients, lines = vote_shares(table), table.patient_id.to_numpy(), []
-    for number, name in enumerate(CLASSES):
-        order = np.argsort(prediction[:, number], kind="stable")
-        for rows in np.array_split(order, min(n_bins, len(order))):
-            means = prediction[rows, number].mean(), shares[rows, number].mean()
-            bounds = bootstrap.interval(shares[rows, number], patients[rows])
-            lines.append((name, *means, *bounds, len(rows)))
-    return pd.DataFrame(lines, columns=["class", "predicted", "voted", "low", "high", "n_rows"])
-
-
-def calibration_error(curve):
-    """Return the expected calibration error of each class.
-
-    Parameters
-    ----------
-    curve : DataFrame
-        As `reliability` returns it.
-
-    Returns
-    -------
-    Series
-        By class, the mean distance of the voted from the predicted share, weighted
-        by rows (Naeini et al. 2015). Not zero even for a perfect model, as votes
-        scatter.
-    """
-    distance = (curve.predicted - curve.voted).abs() * curve.n_rows
-    total = curve.n_rows.groupby(curve["class"], sort=False).sum()
-    return distance.groupby(curve["class"], sort=False).sum() / total
+_REPLICATES = 1000  # each of them ranks all rows anew
 
 
 def entropy(shares):
@@ -80,6 +32,54 @@ def expert_entropy(table):
         Nats; that of the votes' shares is too low by `estimated_floor`.
     """
     return entropy(vote_shares(table)) + estimated_floor(table[list(VOTE_COLUMNS)].to_numpy())
+
+
+def doubt(table, predictions):
+    """Ask whether answers are split where experts are, and as much.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``patient_id`` and the vote columns; rows of about ten or more votes.
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model: Spearman's ``rank`` correlation of its `entropy` with
+        `expert_entropy`, the mean entropies ``model`` and ``experts`` and their ``gap``,
+        model less experts, in nats; rank and gap with the bounds ``_low`` and ``_high`` of
+        their 95 % bootstrap over patients. The votes' own scatter keeps the rank below one.
+    """
+    experts, patients = expert_entropy(table), table.patient_id.to_numpy()
+    _, patient = np.unique(patients, return_inverse=True)
+    drawn = bootstrap.draws(patient.max() + 1, _REPLICATES).astype(int)[:, patient]
+    samples = [np.repeat(np.arange(len(table)), times) for times in drawn]
+    lines = {}
+    for name, prediction in predictions.items():
+        model = entropy(prediction)
+        ranks = [_spearman(model[rows], experts[rows]) for rows in samples]
+        low, high = bootstrap.bounds(np.array(ranks)) if patient.any() else (np.nan, np.nan)
+        gap_low, gap_high = bootstrap.interval(model - experts, patients)
+        lines[name] = {
+            "rank": _spearman(model, experts),
+            "rank_low": low,
+            "rank_high": high,
+            "model": model.mean(),
+            "experts": experts.mean(),
+            "gap": (model - experts).mean(),
+            "gap_low": gap_low,
+            "gap_high": gap_high,
+        }
+    return pd.DataFrame(lines).T.rename_axis("answer")
+
+
+def _spearman(one, other):
+    ranks = stats.rankdata([one, other], axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # where all are alike
+        return (ranks[0] * ranks[1]).sum() / np.sqrt((ranks**2).sum(axis=1).prod())
 
 
 def fit_concentration(votes, prediction):
@@ -129,12 +129,20 @@ def vote_intervals(prediction, n_votes, concentration, *, level=0.8):
     low, high : ndarray of int, shape (n_rows, 6)
         Quantiles of the beta-binomial distribution.
     """
-    shares = np.clip(prediction, 1e-9, 1 - 1e-9)
-    panel = np.broadcast_to(np.reshape(n_votes, (-1, 1)), shares.shape)
+    panel = np.broadcast_to(np.reshape(n_votes, (-1, 1)), prediction.shape)
+    return _quantiles(_at_most(prediction, panel, concentration), level)
+
+
+def _at_most(shares, panel, concentration):
+    """Return how probable it is that 0, 1, ... of a panel, up to the largest, vote so."""
+    shares = np.clip(shares, 1e-9, 1 - 1e-9)
     counts = stats.betabinom(panel, concentration * shares, concentration * (1 - shares))
-    # Many times as fast as its ppf: what is below each count, up to the largest panel.
-    below = np.cumsum([counts.pmf(count) for count in range(panel.max())], axis=0)
-    return tuple((below < edge).sum(axis=0) for edge in ((1 - level) / 2, (1 + level) / 2))
+    # Many times as fast as its ppf and cdf.
+    return np.cumsum([counts.pmf(count) for count in range(np.max(panel) + 1)], axis=0)
+
+
+def _quantiles(at_most, level):
+    return tuple((at_most[:-1] < edge).sum(axis=0) for edge in ((1 - level) / 2, (1 + level) / 2))
 
 
 def coverage(table, prediction, *, levels=(0.5, 0.8, 0.95)):
@@ -151,23 +159,27 @@ def coverage(table, prediction, *, levels=(0.5, 0.8, 0.95)):
     Returns
     -------
     DataFrame
-        For each level: ``level``, the share ``covered`` of rows whose votes for
-        the most probable class are within, and its 95 % bounds ``low, high`` over
-        patients.
+        For each level: ``level``; ``attainable``, what the same intervals would cover
+        if votes scattered around the answers as was fitted, more than the level as
+        counts are whole; the share ``covered`` of rows whose votes for the most
+        probable class are within, and its 95 % bounds ``low, high`` over patients.
     """
     votes, folds = table[list(VOTE_COLUMNS)].to_numpy(), table.fold.to_numpy()
-    top = prediction.argmax(axis=1)[:, None]
-    patients = table.patient_id.to_numpy()
+    top, rows = prediction.argmax(axis=1), np.arange(len(votes))
+    share, cast, panel = prediction[rows, top], votes[rows, top], votes.sum(axis=1)
+    within, expected = np.empty((2, len(levels), len(votes)))
+    for fold in np.unique(folds):
+        own = folds == fold
+        concentration = fit_concentration(votes[~own], prediction[~own])
+        at_most = _at_most(share[own], panel[own], concentration)
+        below = np.vstack([np.zeros(own.sum()), at_most])  # fewer than 0, 1, ...
+        columns = np.arange(own.sum())
+        for number, level in enumerate(levels):
+            low, high = _quantiles(at_most, level)
+            within[number, own] = (low <= cast[own]) & (cast[own] <= high)
+            expected[number, own] = at_most[high, columns] - below[low, columns]
     lines = []
-    for level in levels:
-        within = np.empty(len(votes))
-        for fold in np.unique(folds):
-            rows = folds == fold
-            concentration = fit_concentration(votes[~rows], prediction[~rows])
-            low, high = vote_intervals(
-                prediction[rows], votes[rows].sum(axis=1), concentration, level=level
-            )
-            inside = (low <= votes[rows]) & (votes[rows] <= high)
-            within[rows] = np.take_along_axis(inside, top[rows], axis=1)[:, 0]
-        lines.append((level, within.mean(), *bootstrap.interval(within, patients)))
-    return pd.DataFrame(lines, columns=["level", "covered", "low", "high"])
+    for level, attainable, covered in zip(levels, expected.mean(axis=1), within, strict=True):
+        bounds = bootstrap.interval(covered, table.patient_id.to_numpy())
+        lines.append((level, attainable, covered.mean(), *bounds))
+    return pd.DataFrame(lines, columns=["level", "attainable", "covered", "low", "high"])

@@ -101,13 +101,26 @@ def test_votes_stand_beside_the_prediction(window, shares):
     panel = draw_card(*window, votes=votes, prediction=shares, concentration=20).subfigs[1].axes[4]
     assert [bar.get_width() for bar in panel.patches] == votes.tolist()
     np.testing.assert_allclose(panel.lines[0].get_xdata(), shares * 15)
-    assert panel.get_xlabel() == "experts of 15"
+    asked, *said = panel.get_xlabel().split("\n")
+    assert asked == "experts of 15"
+    assert " ".join(said) == scores.sentences.vote_interval(shares, 15, 20)
     labels = [label.get_text() for label in panel.get_yticklabels()]
     low, high = scores.vote_intervals(shares[None], 15, 20)
     assert labels[1] == f"LPD  50%, {low[0, 1]}–{high[0, 1]}"
     ends = np.array([line[:, 0] for line in panel.collections[0].get_segments()])
     np.testing.assert_allclose(ends[:, 1], np.maximum(high[0], shares * 15))
     assert {*texts(panel)} == {"votes", "prediction, 80 % interval"}
+
+
+def test_a_card_says_how_wide_its_interval_is(window, shares):
+    """As the fitted scatter has it, not as if the panel drew from the prediction itself."""
+    said = [
+        draw_card(*window, prediction=shares, concentration=c).subfigs[1].axes[4].get_xlabel()
+        for c in (3, 1e6)
+    ]
+    said = [text.replace("\n", " ") for text in said]
+    assert "of 12 experts, 1 to 11 would say LPD (80% interval, 10 votes wide)" in said[0]
+    assert "of 12 experts, 4 to 8 would say LPD (80% interval, 4 votes wide)" in said[1]
 
 
 def test_what_is_not_known_is_said(window, shares):

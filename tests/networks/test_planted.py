@@ -21,16 +21,36 @@ def test_planted_shares_are_those_of_side_and_time():
     marks[:, 0, 0, :, :4] = 3  # LL, the first ten seconds
     marks[:, 0, 3, :, 15] = 4  # RP, within the pattern
     marks[:, 1, 1] = 1  # a view that does not reach beyond the pattern
-    shares = networks.planted_shares(marks, planted((1.0, -10, 40), (0.1, -10, 40)), VIEWS)
+    shares = networks.planted_shares(marks, planted((1.0, -10, 40), (0.1, -10, 40)), [1, 2], VIEWS)
     total = 12 + 4 + 20
     np.testing.assert_allclose(shares.side, [12 / total, 24 / total])
     np.testing.assert_allclose(shares.time, 4 / 16)
-    np.testing.assert_allclose(shares["time - chance"], 4 / 16 - 35 / 50)
+    np.testing.assert_allclose(shares["time - chance"], 0)  # all look at the same seconds
+
+
+def test_chance_is_what_maps_of_other_patients_have_there():
+    """A network that looks at the middle of every window finds the patterns that are there."""
+    marks = np.zeros((4, 1, 4, 8, 20))
+    marks[:, 0, 0, :, 9:11] = 1  # always the middle, always on the left
+    rows = planted((1.0, -5, 5), (1.0, -5, 5), (0.0, -5, 5), (1.0, 10, 20))
+    shares = networks.planted_shares(marks, rows, [1, 1, 2, 3], VIEWS[:1])
+    np.testing.assert_allclose(shares.time, [1, 1, 1, 0])
+    np.testing.assert_allclose(shares.side, [1, 1, 0, 1])
+    for name in ("side", "time"):
+        np.testing.assert_allclose(shares[f"{name} by chance"], shares[name])
+        np.testing.assert_allclose(shares[f"{name} - chance"], 0)
+    marks[3] = np.roll(marks[3], 6, axis=-1)  # that window's map alone follows its pattern
+    shares = networks.planted_shares(marks, rows, [1, 1, 2, 3], VIEWS[:1])
+    np.testing.assert_allclose(shares["time by chance"], [0.5, 0.5, 2 / 3, 0])
+    assert shares["time - chance"][3] == 1
+    assert networks.planted_shares(marks[:0], rows[:0], [], VIEWS[:1]).empty
+    alone = networks.planted_shares(marks, rows, [1, 1, 1, 1], VIEWS[:1])
+    assert alone["time - chance"].isna().all() and alone.time.notna().all()
 
 
 def test_even_maps_have_what_chance_gives():
     rows = planted((0.9, -7.5, 100), (0.05, -100, 12.5))
-    shares = networks.planted_shares(np.ones((2, 2, 4, 8, 20)), rows, VIEWS)
+    shares = networks.planted_shares(np.ones((2, 2, 4, 8, 20)), rows, [1, 2], VIEWS)
     np.testing.assert_allclose(shares.side, 0.5)
     np.testing.assert_allclose(shares["time - chance"], 0, atol=1e-12)
     np.testing.assert_allclose(shares["side - chance"], 0, atol=1e-12)
@@ -40,7 +60,7 @@ def test_what_cannot_be_judged_is_missing():
     marks = np.ones((3, 2, 4, 8, 20))
     marks[2] = 0
     rows = planted((0.6, -100, 100), (np.nan, -6, 6), (1.0, -6, 6))
-    shares = networks.planted_shares(marks, rows, VIEWS)
+    shares = networks.planted_shares(marks, rows, [1, 2, 3], VIEWS)
     assert shares.side.isna().all()
     assert shares.time.isna().tolist() == [True, False, True]
 
@@ -56,9 +76,9 @@ def test_summary_leaves_out_what_is_missing():
 
 def test_maps_of_other_rows_or_views_are_refused():
     with pytest.raises(ValueError, match="maps of 1 rows and views among"):
-        networks.planted_shares(np.ones((2, 2, 4, 8, 20)), planted((0.6, -9, 9)), VIEWS)
+        networks.planted_shares(np.ones((2, 2, 4, 8, 20)), planted((0.6, -9, 9)), [1], VIEWS)
     with pytest.raises(ValueError, match="'eeg51'"):
-        networks.planted_shares(np.ones((1, 1, 4, 8, 20)), planted((0.6, -9, 9)), ["eeg51"])
+        networks.planted_shares(np.ones((1, 1, 4, 8, 20)), planted((0.6, -9, 9)), [1], ["eeg51"])
 
 
 def test_picture_has_a_tile_for_each_chain_and_view_and_colours_what_is_marked():

@@ -44,7 +44,8 @@ def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
     table, prediction = panel
     card = scores.scorecard(table, {"cnn": prediction, "other": prediction})
     plots.scorecard(card, axes)
-    assert texts(axes) == ["uniform", "prior", "cnn", "other", "floor (estimate)"]
+    models = ["prior, all rows", "prior", "cnn", "other"]
+    assert sorted(texts(axes)) == sorted(["uniform", *models, "floor (estimate)"])
     assert axes.get_yticklabels()[0].get_text() == "all rows\n60 rows, 30 patients"
     plots.save(axes.figure, tmp_path, "scores")
     assert (tmp_path / "figures" / "scores.png").stat().st_size > 1000
@@ -60,10 +61,17 @@ def test_ranking_shows_every_class_and_chance(panel):
     plt.close(figure)
 
 
-def test_confusion_counts_every_row(panel, axes):
+def test_small_groups_are_marked_as_small(panel, axes):
+    table, prediction = panel
+    plots.scorecard(scores.scorecard(table[:20], {"cnn": prediction[:20]}), axes)
+    assert axes.get_yticklabels()[0].get_text() == "all rows (few)\n20 rows, 10 patients"
+
+
+def test_confusion_counts_every_row_with_a_consensus(panel, axes):
     table, prediction = panel
     plots.confusion(table, prediction, axes)
-    assert sum(int(text.get_text()) for text in axes.texts) == len(table)
+    counted = sum(int(text.get_text()) for text in axes.texts)
+    assert counted == (scores.consensus(table) >= 0).sum() < len(table)
     assert axes.get_ylabel() == "experts' consensus"
 
 

@@ -38,3 +38,43 @@ def test_per_class():
         average_precision_score(votes[:, 1] > 0, prediction[:, 1])
     )
     np.testing.assert_allclose(result.predicted, prediction.mean(axis=0))
+
+
+def test_ties_and_tiny_panels_have_no_consensus():
+    """Of two raters, or of halves, the first class in the table's order was taken for the truth."""
+    votes = np.array(
+        [[2, 0, 0, 0, 0, 0], [0, 2, 2, 0, 0, 0], [0, 3, 0, 0, 0, 0], [0, 1, 0, 1, 0, 2]]
+    )
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=range(4))
+    assert classes.consensus(table).tolist() == [-1, -1, 1, 5]
+    prediction = np.full((4, 6), 0.1)
+    prediction[[0, 1, 2, 3], [0, 2, 1, 5]] = 0.5
+    result = classes.per_class(table, prediction)
+    assert result.n_rows.tolist() == [0, 1, 0, 0, 0, 1]
+    assert np.isnan(result.auroc["Seizure"])
+    assert result.auroc["LPD"] == result.auroc["Other"] == 1
+    assert result.adds.sum() == pytest.approx(metric.kl_divergence(votes, prediction))
+
+
+def test_alarms_are_counted_on_rows_with_a_consensus():
+    votes = 12 * np.eye(6, dtype=int)[[0] * 10 + [5] * 30]
+    votes[:2] = [6, 0, 0, 0, 0, 6]  # nobody knows
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=np.arange(40))
+    prediction = np.full((40, 6), 0.02)
+    prediction[:6, 0], prediction[10:13, 0] = 0.9, 0.3
+    low, high = classes.alarms(table, prediction, thresholds=(0.2, 0.5)).itertuples()
+    assert (low.threshold, low.n_rows, low.found, low.n_others, low.false_alarms) == (
+        0.2,
+        8,
+        4,
+        30,
+        3,
+    )
+    assert low.sensitivity_low < low.sensitivity == 0.5 < low.sensitivity_high
+    assert low.false_rate_low < low.false_rate == 0.1 < low.false_rate_high
+    assert (high.found, high.false_alarms) == (4, 0)
+    # None of thirty patients: one in nine is not excluded.
+    assert (high.false_rate, high.false_rate_low) == (0, 0)
+    assert high.false_rate_high == pytest.approx(1 - 0.025 ** (1 / 30))
+    none = classes.alarms(table[10:], prediction[10:])
+    assert none.sensitivity.isna().all() and (none.n_rows == 0).all()

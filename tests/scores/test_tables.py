@@ -8,7 +8,7 @@ from hms_utils import scores
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.sample.dataset import label_rows, plan_patient
 from hms_utils.scores import metric
-from hms_utils.scores.tables import estimated_floor
+from hms_utils.scores.marks import estimated_floor
 
 COLUMNS = list(VOTE_COLUMNS)
 
@@ -43,6 +43,7 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
     )
     expected = {
         "all rows": [0, 1, 2, 3, 4, 5],
+        "1-2 votes": [0],
         "3-9 votes": [1],
         ">= 10 votes": [2, 3, 4, 5],
         "idealised": [2],
@@ -50,7 +51,7 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
         "edge": [4],
     }
     assert {name: np.flatnonzero(rows).tolist() for name, rows in groups.items()} == expected
-    assert list(scores.strata(as_table([[1, 0, 0, 0, 0, 0]]))) == ["all rows"]
+    assert list(scores.strata(as_table([[4, 0, 0, 0, 0, 0]]))) == ["all rows", "3-9 votes"]
 
 
 def test_fold_priors_do_not_see_their_own_fold():
@@ -82,10 +83,73 @@ def test_the_floor_is_estimated_within_a_tenth_of_what_it_is():
     assert estimated_floor(votes).mean() == pytest.approx(exact, rel=0.1)
 
 
+def test_a_group_has_the_prior_of_its_own_rows():
+    """Rows with few votes are of one class, panels of another: the mean of all is no mark."""
+    few, many = 3 * np.eye(6, dtype=int)[[0] * 60], 12 * np.eye(6, dtype=int)[[5] * 40]
+    table = as_table(np.concatenate([few, many]))
+    card = scores.scorecard(table, {}).set_index(["model", "group"])
+    of_all = scores.fold_priors(table)[60:, 5]
+    own = (20 + 10 * of_all) / 30  # twenty rows of the other fold, and ten that vote as all do
+    assert card.kl["prior", scores.WELL] == pytest.approx(-np.log(own).mean())
+    assert card.kl["prior", scores.WELL] < 0.3 < 0.8 < card.kl["prior, all rows", scores.WELL]
+    assert card.kl["prior, all rows", scores.WELL] == pytest.approx(-np.log(of_all).mean())
+    assert ("prior, all rows", "all rows") not in card.index
+    of_all = -np.log(scores.fold_priors(table)[range(100), [0] * 60 + [5] * 40])
+    assert card.kl["prior", "all rows"] == pytest.approx(of_all.mean())
+
+
+def test_the_prior_of_a_small_group_is_no_worse_a_mark_than_that_of_all():
+    """The mean of two rows, next to nothing for the other classes, would flatter every model."""
+    edge = [[6, 6, 0, 0, 0, 0], [0, 0, 6, 6, 0, 0]] * 2  # other classes in the other fold
+    clear = 12 * np.eye(6, dtype=int)[[0, 1, 2, 3, 4, 5] * 10]
+    folds = [*np.arange(60) // 6 % 2, 0, 1, 0, 1]
+    table = as_table(np.concatenate([clear, edge]), folds=folds)
+    kl = scores.scorecard(table, {}).set_index(["group", "model"]).kl["edge"]
+    alone = metric.kl_divergence(edge, scores.fold_priors(table[60:]))
+    assert kl["prior"] < kl["prior, all rows"] + 0.25 < alone - 0.5
+
+
+def test_the_way_from_prior_to_floor_is_of_the_same_patients():
+    table, shares = random_table(300)
+    models = {"perfect": shares, "half": 0.5 * shares + 0.5 / 6}
+    models["eyeless"] = scores.fold_priors(table)
+    lines = scores.closed(table, models, truth=shares)
+    assert lines.group.unique().tolist() == ["all rows", scores.WELL]
+    lines = lines[lines.group == scores.WELL].set_index("model")
+    # Marks against themselves are where they are, whoever is drawn.
+    np.testing.assert_allclose(lines.loc["perfect", ["closed", "low", "high"]].tolist(), 1)
+    np.testing.assert_allclose(
+        lines.loc["eyeless", ["closed", "low", "high"]].tolist(), 0, atol=1e-3
+    )
+    card = scores.scorecard(table, models, truth=shares)
+    kl = card[card.group == scores.WELL].set_index("model").kl
+    assert lines.closed["half"] == pytest.approx(
+        (kl["prior"] - kl["half"]) / (kl["prior"] - kl["floor"])
+    )
+    assert 0 < lines.low["half"] < lines.closed["half"] < lines.high["half"] < 1
+    estimated = scores.closed(table, {"half": models["half"]})
+    assert estimated.closed[0] == pytest.approx(lines.closed["half"], abs=0.1)
+
+
+def test_the_way_is_known_only_where_there_is_a_floor():
+    few, _ = random_table(40, n_votes=3)
+    assert scores.closed(few, {}).empty
+    table, shares = random_table(40)
+    alone = scores.closed(table.assign(patient_id=7), {"model": shares})
+    assert alone.low.isna().all() and alone.closed.notna().all()
+
+
 def test_scorecard_frames_models_by_marks():
     table, shares = random_table(200)
     card = scores.scorecard(table, {"good": shares, "flat": 0.5 * shares + 0.5 / 6})
-    assert card.model.unique().tolist() == ["uniform", "prior", "good", "flat", "floor (estimate)"]
+    assert card.model.unique().tolist() == [
+        "uniform",
+        "prior, all rows",
+        "prior",
+        "good",
+        "flat",
+        "floor (estimate)",
+    ]
     means = card[card.group == scores.WELL].set_index("model")
     assert means.kl["good"] < means.kl["flat"] < means.kl["uniform"]
     assert means.kl["uniform"] == pytest.approx(
@@ -106,6 +170,7 @@ def test_the_floor_of_few_votes_is_not_estimated():
     uniform = card[card.model == "uniform"].set_index("group")
     assert uniform.n_rows.to_dict() == {
         "all rows": 6,
+        "1-2 votes": 1,
         "3-9 votes": 3,
         ">= 10 votes": 2,
         "idealised": 2,
@@ -120,14 +185,14 @@ def test_no_interval_from_one_patient():
     card = scores.scorecard(table.assign(patient_id=7), {"model": shares})
     assert card.low.isna().all()
     assert card.kl.notna().all()
-    assert scores.side_by_side(card).loc["all rows", "uniform"] == f"{card.kl[0]:.3f}"
+    assert scores.side_by_side(card).loc["all rows (few)", "uniform"] == f"{card.kl[0]:.3f}"
 
 
 def test_models_stand_side_by_side_with_their_bounds():
     columns = ["model", "group", "kl", "low", "high", "n_rows", "n_patients"]
     card = pd.DataFrame(
         [
-            ("prior", "all rows", 1.3312, 1.2, 1.4, 9, 4),
+            ("prior", "all rows", 1.3312, 1.2, 1.4, 90, 40),
             ("prior", "edge", 1.5, 1.25, 1.75, 2, 2),
             ("cnn", "edge", 0.4738, 0.4169, 0.5352, 2, 2),
         ],
@@ -135,8 +200,8 @@ def test_models_stand_side_by_side_with_their_bounds():
     )
     wide = scores.side_by_side(card)
     assert wide.columns.tolist() == ["n_rows", "n_patients", "prior", "cnn"]
-    assert wide.index.tolist() == ["all rows", "edge"]
-    assert wide.loc["edge"].tolist() == [2, 2, "1.500 (1.250-1.750)", "0.474 (0.417-0.535)"]
+    assert wide.index.tolist() == ["all rows", "edge (few)"]
+    assert wide.loc["edge (few)"].tolist() == [2, 2, "1.500 (1.250-1.750)", "0.474 (0.417-0.535)"]
     assert wide.loc["all rows", "cnn"] == ""
 
 

@@ -59,8 +59,62 @@ def test_vote_intervals_hold_what_they_promise(panel):
     table, prediction = panel
     coverage = scores.coverage(table, prediction).set_index("level")
     for level in (0.5, 0.8, 0.95):
-        assert level - 0.02 < coverage.covered[level] < level + 0.17
+        assert level < coverage.attainable[level]
+        assert abs(coverage.covered[level] - coverage.attainable[level]) < 0.02
         assert coverage.low[level] < coverage.covered[level] < coverage.high[level]
+
+
+def test_attainable_coverage_is_that_of_whole_counts():
+    rng = np.random.default_rng(0)
+    votes = rng.multinomial(10, [0.6, 0.4, 0, 0, 0, 0], 400)
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
+    table = table.assign(patient_id=np.arange(400), fold=np.arange(400) % 2)
+    prediction = np.tile([0.6, 0.4, 0, 0, 0, 0], (400, 1))
+    coverage = scores.coverage(table, prediction, levels=(0.8,))
+    counts = stats.binom(10, 0.6)
+    low, high = counts.ppf([0.1, 0.9])
+    expected = counts.cdf(high) - counts.cdf(low - 1)  # .88: whole votes hit no 80 %
+    assert expected > 0.85
+    assert coverage.attainable[0] == pytest.approx(expected, abs=0.01)
+
+
+def test_intervals_that_are_too_sure_cover_less_than_is_attainable(panel):
+    table, prediction = panel
+    sharper = scores.temper(prediction, 0.25)
+    # Scatter is fitted anew, so that only the shape of the answers is wrong.
+    coverage = scores.coverage(table, sharper).set_index("level")
+    assert (coverage.covered < coverage.attainable - 0.02).any()
+
+
+def test_the_expected_calibration_error_is_that_of_right_answers(panel):
+    table, prediction = panel
+    table, prediction = table[:200], prediction[:200]
+    by_chance = scores.errors_by_chance(table, prediction, 8)
+    error = scores.calibration_error(scores.reliability(table, prediction)).mean()
+    low, high = np.quantile(by_chance, [0.025, 0.975])
+    assert low < error < high
+    exact = scores.errors_by_chance(table, prediction, 1000)
+    assert exact.mean() < 0.8 * by_chance.mean()  # opinions that do not scatter
+    wrong = scores.temper(prediction, 0.4)
+    assert scores.calibration_error(scores.reliability(table, wrong)).mean() > high
+
+
+def test_doubt_follows_the_experts_or_does_not():
+    rng = np.random.default_rng(0)
+    clear = np.repeat([0.97, 0.5], 100)
+    opinion = np.stack([clear, 1 - clear, *np.zeros((4, 200))], axis=1)
+    votes = rng.multinomial(15, opinion)
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=np.arange(200) // 2)
+    flat = scores.temper(opinion, 3)
+    lines = scores.doubt(table, {"right": opinion, "shuffled": opinion[::-1], "flat": flat})
+    assert lines.rank_low["right"] > 0.5 > -0.5 > lines.rank_high["shuffled"]
+    assert lines["rank"]["right"] == pytest.approx(
+        stats.spearmanr(scores.entropy(opinion), scores.expert_entropy(table))[0]
+    )
+    assert abs(lines.gap["right"]) < 0.1 < lines.gap_low["flat"]
+    assert lines.rank_low["flat"] < lines["rank"]["flat"] < lines.rank_high["flat"]
+    alone = scores.doubt(table.assign(patient_id=3), {"right": opinion})
+    assert alone.rank_low.isna().all() and alone.gap_low.isna().all()
 
 
 def test_vote_intervals_are_quantiles_of_counts():

@@ -1,0 +1,250 @@
+"""What numbers say, in words that follow from them; each function returns text, in lines.
+
+An interval decides: what lies wholly on one side of zero is said, what does not is "not
+shown". Intervals are of patients only: networks are trained once.
+"""
+
+import numpy as np
+
+from hms_utils.constants import CLASSES
+from hms_utils.scores.tables import FEW_PATIENTS, MARKS, WELL, group_label
+from hms_utils.scores.uncertainty import vote_intervals
+
+
+def _verdict(low, high, above, below, neither="not shown"):
+    if np.isnan(low):
+        return "not to be said"
+    return above if low > 0 else below if high < 0 else neither
+
+
+def _bounds(low, high, form=".3f"):
+    return "(no interval)" if np.isnan(low) else f"({low:{form}} to {high:{form}})"
+
+
+def _rate(line, name):
+    rate, low, high = (getattr(line, f"{name}{end}") for end in ("", "_low", "_high"))
+    return "none to judge by" if np.isnan(rate) else f"{rate:.0%} {_bounds(low, high, '.0%')}"
+
+
+def vote_interval(prediction, n_experts, concentration):
+    """Say how many of a panel would vote for the most probable class.
+
+    Parameters
+    ----------
+    prediction : array-like of float, shape (6,)
+    n_experts : int
+    concentration : float
+        As `fit_concentration` returns it.
+    """
+    shares = np.asarray(prediction, float)[None]
+    top = shares[0].argmax()
+    low, high = (part[0, top] for part in vote_intervals(shares, n_experts, concentration))
+    return (
+        f"of {n_experts} experts, {low} to {high} would say {CLASSES[top]} "
+        f"(80% interval, {high - low} votes wide)"
+    )
+
+
+def headline(scorecard, models):
+    """Say what models score, on all rows and on those with ten or more votes.
+
+    Parameters
+    ----------
+    scorecard : DataFrame
+        As `scores.scorecard` returns it.
+    models : sequence of str
+    """
+    parts = []
+    for group in ("all rows", WELL):
+        kl = scorecard[scorecard.group == group].set_index("model").kl
+        if len(kl):
+            scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, "prior"))
+            parts.append(f"KL {scores} ({group})")
+    return "; ".join(parts)
+
+
+def places(scorecard):
+    """Name the groups in which a model does not stand between its marks.
+
+    Parameters
+    ----------
+    scorecard : DataFrame
+        As `scores.scorecard` returns it.
+    """
+    wrong = []
+    for group, lines in scorecard.groupby("group", sort=False):
+        lines = lines.set_index("model")
+        name = group_label(group, lines.n_patients.iloc[0])
+        marks = lines.kl[[mark for mark in MARKS[:3] if mark in lines.index]]
+        floor = lines.kl.get("floor", lines.kl.get("floor (estimate)", -np.inf))
+        for model in lines.index.difference(MARKS, sort=False):
+            kl = lines.kl[model]
+            worse = marks[marks <= kl].items()
+            wrong += [f"{model} {kl:.3f} in {name}, {mark} {other:.3f}" for mark, other in worse]
+            if kl < floor:
+                wrong.append(f"{model} {kl:.3f} in {name}, below the floor's {floor:.3f}")
+    fine = "In every group every mean is between the marks, and above the floor where it is known."
+    return f"Not between the marks: {'; '.join(wrong)}." if wrong else fine
+
+
+def closed(lines):
+    """Say how far models go from the prior to the floor.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        As `scores.closed` returns it.
+    """
+    return "\n".join(
+        f"{line.model}, {line.group}: {line.closed:.0%} {_bounds(line.low, line.high, '.0%')} "
+        f"of the way from the group's prior to the {line.floor}"
+        for line in lines.itertuples()
+    )
+
+
+def difference(lines):
+    """Say which differences between models are shown.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        As `scores.differences` returns it.
+    """
+    said = []
+    for line in lines.itertuples():
+        words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
+        bounds = _bounds(line.low, line.high, "+.3f")
+        said.append(
+            f"{line.model} against {line.against}, {line.group}: {line.difference:+.3f} "
+            f"{bounds}, {words}"
+        )
+    return "\n".join(said)
+
+
+def doubt(lines):
+    """Say whether answers are split where experts are, and as much.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        As `scores.doubt` returns it.
+    """
+    said = []
+    for name, line in lines.iterrows():
+        knows = _verdict(
+            line.rank_low,
+            line.rank_high,
+            "it is more split where experts are",
+            "it is less split where experts are more",
+            "that it knows when experts disagree is not shown",
+        )
+        spread = _verdict(line.gap_low, line.gap_high, "above", "below", "not shown to be off")
+        said.append(
+            f"{name}: rank correlation {line['rank']:.2f} "
+            f"{_bounds(line.rank_low, line.rank_high, '.2f')}, {knows}; mean entropy "
+            f"{line.model:.2f} nats, {spread} theirs: {line.gap:+.2f} "
+            f"{_bounds(line.gap_low, line.gap_high, '+.2f')}"
+        )
+    return "\n".join(said)
+
+
+def calibration(errors):
+    """Say whether calibration errors are larger than votes' scatter would make them.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        Indexed by answer: ``error``, and of `scores.errors_by_chance` the mean
+        ``expected`` and the bounds ``low`` and ``high``.
+    """
+    said = []
+    for name, line in errors.iterrows():
+        words = "more" if line.error > line.high else "less" if line.error < line.low else "no more"
+        by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
+        said.append(f"{name}: {line.error:.3f}, {words} than right answers would have: {by_chance}")
+    return "\n".join(said)
+
+
+def coverage(lines):
+    """Say whether vote intervals are as wide as they should be.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        As `scores.coverage` returns it.
+    """
+    said = []
+    for line in lines.itertuples():
+        bounds = line.low - line.attainable, line.high - line.attainable
+        words = _verdict(*bounds, "too wide", "too narrow", "no error of the width shown")
+        said.append(
+            f"{line.level:.0%} intervals cover {line.covered:.0%} "
+            f"{_bounds(line.low, line.high, '.0%')}, attainable with whole votes "
+            f"{line.attainable:.0%}: {words}"
+        )
+    return "\n".join(said)
+
+
+def alarms(lines):
+    """Say what is found and what is cried for nothing at each threshold.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        As `scores.alarms` returns it, of seizures.
+    """
+    return "\n".join(
+        f"at a share of {line.threshold:.0%}: finds {line.found} of {line.n_rows} windows of "
+        f"seizure, {_rate(line, 'sensitivity')}; alarms in {line.false_alarms} of "
+        f"{line.n_others} others, {_rate(line, 'false_rate')}"
+        for line in lines.itertuples()
+    )
+
+
+_MAP_TESTS = {
+    "difference": "what is marked is needed",
+    "side - chance": "it is on the pattern's side",
+    "time - chance": "it is in the pattern's seconds",
+}
+
+
+def maps(summary):
+    """Say which tests of its maps a network passes.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `scores.summarise` returns it, of what `networks.explain` and, where patterns
+        were planted, `networks.planted_shares` measured.
+    """
+    said, passed = [], 0
+    for test, claim in _MAP_TESTS.items():
+        if test in summary.index:
+            line = summary.loc[test]
+            words = _verdict(line.low, line.high, "shown", "refuted")
+            words = "not to be said of so few" if line.n_patients < FEW_PATIENTS else words
+            passed += words == "shown"
+            numbers = f"{line['mean']:+.2f} {_bounds(line.low, line.high, '+.2f')}"
+            said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
+    return f"passes {passed} of {len(said)} tests: " + "; ".join(said)
+
+
+def likeness(correlation, decibels, *, synthetic):
+    """Say how near the recomputed spectrogram is to the given one.
+
+    Parameters
+    ----------
+    correlation : float
+        Of the logarithms.
+    decibels : ndarray
+        Recomputed less given, each value.
+    synthetic : bool
+        Whether the file was written by the function that is compared with it.
+    """
+    numbers = (
+        f"correlation of log-power {correlation:.4f}, difference {np.mean(decibels):+.2f} dB in "
+        f"the mean with a standard deviation of {np.std(decibels):.2f} dB, "
+        f"over {np.size(decibels)} values"
+    )
+    same = "; this file was written by the same function, so that this shows nothing"
+    return numbers + same * synthetic

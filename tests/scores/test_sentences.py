@@ -1,0 +1,174 @@
+"""Each sentence is fed numbers that point one way and the other, and read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hms_utils import scores
+from hms_utils.scores import sentences
+
+SHARES = [0.05, 0.6, 0.05, 0.1, 0.1, 0.1]
+
+
+def test_the_interval_of_votes_is_as_wide_as_the_panel_scatters():
+    close = sentences.vote_interval(SHARES, 12, 1e6)
+    assert close == "of 12 experts, 5 to 9 would say LPD (80% interval, 4 votes wide)"
+    assert "2 to 11 would say LPD (80% interval, 9 votes wide)" in sentences.vote_interval(
+        SHARES, 12, 2.9
+    )
+
+
+def card(*cells):
+    columns = ["model", "group", "kl", "n_patients"]
+    return pd.DataFrame(cells, columns=columns)
+
+
+def test_the_headline_has_both_groups():
+    cells = [("cnn", "all rows", 0.7, 40), ("prior", "all rows", 1.3, 40)]
+    well = [("cnn", scores.WELL, 0.5, 40), ("prior", scores.WELL, 0.9, 40)]
+    assert sentences.headline(card(*cells, *well), ["cnn"]) == (
+        "KL cnn 0.700, prior 1.300 (all rows); KL cnn 0.500, prior 0.900 (>= 10 votes)"
+    )
+    assert sentences.headline(card(*cells), ["cnn"]).endswith("(all rows)")
+
+
+def test_a_model_that_does_not_stand_between_the_marks_is_named():
+    cells = [
+        ("uniform", "edge", 0.959, 13),
+        ("prior, all rows", "edge", 1.213, 13),
+        ("prior", "edge", 1.215, 13),
+        ("cnn", "edge", 0.5, 13),
+        ("b0", "edge", 1.1, 13),
+        ("floor (estimate)", "edge", 0.142, 13),
+    ]
+    assert sentences.places(card(*cells)) == (
+        "Not between the marks: b0 1.100 in edge (few), uniform 0.959."
+    )
+    fine = [cell for cell in cells if cell[0] != "b0"]
+    assert sentences.places(card(*fine)).startswith(
+        "In every group every mean is between the marks"
+    )
+    assert "cnn 0.100 in edge (few), below the floor's 0.142" in sentences.places(
+        card(*fine, ("cnn", "edge", 0.1, 13)).drop(index=3)
+    )
+
+
+def test_the_way_to_the_floor_has_its_interval():
+    lines = pd.DataFrame(
+        [("cnn", ">= 10 votes", "floor (estimate)", 0.561, 0.47, 0.63)],
+        columns=["model", "group", "floor", "closed", "low", "high"],
+    )
+    assert sentences.closed(lines) == (
+        "cnn, >= 10 votes: 56% (47% to 63%) of the way from the group's prior to the "
+        "floor (estimate)"
+    )
+    alone = sentences.closed(lines.assign(low=np.nan, high=np.nan))
+    assert "56% (no interval)" in alone
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ((-0.2, -0.1), "better"),
+        ((0.1, 0.2), "worse"),
+        ((-0.1, 0.2), "no difference shown"),
+        ((np.nan, np.nan), "not to be said"),
+    ],
+)
+def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds, words):
+    columns = ["model", "against", "group", "difference", "low", "high"]
+    lines = pd.DataFrame([("blend", "cnn", "all rows", np.mean(bounds), *bounds)], columns=columns)
+    assert sentences.difference(lines).endswith(f", {words}")
+
+
+def doubt(rank, gap):
+    parts = {"rank": rank, "gap": gap}
+    line = {
+        f"{name}{end}": value
+        for name, values in parts.items()
+        for end, value in zip(("_low", "", "_high"), values, strict=True)
+    }
+    return sentences.doubt(pd.DataFrame({"blend": line | {"model": 1.12}}).T)
+
+
+def test_doubt_that_does_not_follow_is_not_called_knowledge():
+    assert "0.05 (-0.12 to 0.23), that it knows when experts disagree is not shown" in doubt(
+        (-0.12, 0.05, 0.23), (0.3, 0.35, 0.4)
+    )
+    assert "1.12 nats, above theirs: +0.35 (+0.30 to +0.40)" in doubt(
+        (-0.12, 0.05, 0.23), (0.3, 0.35, 0.4)
+    )
+    follows = doubt((0.66, 0.72, 0.77), (-0.2, -0.1, -0.05))
+    assert "it is more split where experts are" in follows and "below theirs" in follows
+    assert "it is less split where experts are more" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
+    assert "not shown to be off theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (0.033, ", no more than right answers would have"),
+        (0.05, ", more than right answers would have"),
+        (0.013, ", less than right answers would have"),
+    ],
+)
+def test_a_calibration_error_is_held_to_what_scatter_gives(error, words):
+    line = {"error": error, "expected": 0.034, "low": 0.027, "high": 0.042}
+    said = sentences.calibration(pd.DataFrame({"blend": line}).T)
+    assert words in said and said.endswith("0.034 (0.027 to 0.042)")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ((0.82, 0.93), "no error of the width shown"),
+        ((0.90, 0.95), "too wide"),
+        ((0.70, 0.85), "too narrow"),
+    ],
+)
+def test_coverage_is_held_to_what_whole_votes_attain(bounds, words):
+    columns = ["level", "attainable", "covered", "low", "high"]
+    lines = pd.DataFrame([(0.8, 0.88, np.mean(bounds), *bounds)], columns=columns)
+    said = sentences.coverage(lines)
+    assert said.endswith(f"attainable with whole votes 88%: {words}")
+
+
+def test_alarms_are_said_with_what_they_cost():
+    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
+    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
+    line = (12, 8, 8 / 12, 0.4, 0.9, 100, 5, 0.05, 0.01, 0.1)
+    lines = pd.DataFrame([(0.2, *line)], columns=["threshold", *columns])
+    assert sentences.alarms(lines) == (
+        "at a share of 20%: finds 8 of 12 windows of seizure, 67% (40% to 90%); "
+        "alarms in 5 of 100 others, 5% (1% to 10%)"
+    )
+    none = lines.assign(n_rows=0, found=0, sensitivity=np.nan)
+    assert "finds 0 of 0 windows of seizure, none to judge by" in sentences.alarms(none)
+
+
+def summary(n_patients=44, **bounds):
+    lines = {name: (np.mean(pair), *pair, n_patients) for name, pair in bounds.items()}
+    return pd.DataFrame(lines, index=["mean", "low", "high", "n_patients"]).T
+
+
+def test_all_tests_of_maps_are_reported():
+    found = {"difference": (0.9, 1.3), "side - chance": (-0.02, 0.2), "time - chance": (0.1, 0.2)}
+    said = sentences.maps(summary(**found))
+    assert said.startswith("passes 2 of 3 tests: ")
+    assert "on the pattern's side: not shown, +0.09 (-0.02 to +0.20), 44 patients" in said
+    against = sentences.maps(summary(**found | {"difference": (-0.3, -0.1)}))
+    assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
+    assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests")
+    unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
+    assert "passes 0 of 1" in unknown and "not to be said" in unknown
+    few = sentences.maps(summary(n_patients=6, **found))
+    assert few.startswith("passes 0 of 3") and few.count("not to be said of so few") == 3
+
+
+def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
+    decibels = np.array([3.0, 3.2, 2.8])
+    own = sentences.likeness(0.9999, decibels, synthetic=True)
+    assert "written by the same function, so that this shows nothing" in own
+    other = sentences.likeness(0.9999, decibels, synthetic=False)
+    assert "same function" not in other
+    assert "+3.00 dB in the mean with a standard deviation of 0.16 dB, over 3 values" in other
