@@ -159,7 +159,7 @@ def generate(folder, *, n_patients, seed, max_eegs=DEFAULT_EEGS, n_jobs=-1):
 
 
 def read_truth(data_dir, label_ids):
-    """Return what a perfect model would answer, for scoring only.
+    """Return the distributions that votes were drawn from, for scoring only.
 
     Parameters
     ----------
