@@ -77,7 +77,9 @@ def sources():
             yield floor, path
 
 
-@pytest.mark.parametrize(("floor", "path"), sources(), ids=lambda part: getattr(part, "stem", part))
+@pytest.mark.parametrize(
+    ("floor", "path"), list(sources()), ids=lambda part: getattr(part, "stem", part)
+)
 def test_a_room_imports_only_rooms_above_it_and_what_they_export(floor, path):
     assert list(faults(ast.parse(path.read_text(encoding="utf-8")), floor)) == []
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 _REPLICATES = 2000
 _BOUNDS = (0.025, 0.975)
@@ -71,6 +72,24 @@ def interval(values, patients):
         return np.nan, np.nan
     low, high = bounds(means(np.asarray(values)[:, None], patients)[:, 0])
     return float(low), float(high)
+
+
+def rate_interval(hits, patients):
+    """Return the 95 % interval of a rate, as `interval`, which has a width for all or nothing too.
+
+    Parameters
+    ----------
+    hits : ndarray of bool or of 0 and 1, shape (n_rows,)
+    patients : ndarray, shape (n_rows,)
+
+    Returns
+    -------
+    low, high : float
+    """
+    number = len(np.unique(patients))
+    if number > 1 and hits.min() == hits.max():  # exact, as if each patient had one row
+        return tuple(stats.binomtest(int(hits[0]) * number, number).proportion_ci())
+    return interval(hits, patients)
 
 
 def summarise(table, patients):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 from hms_utils.eeg import vote_shares
@@ -103,19 +102,11 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
         for rows in groups:
             rate = alarm[rows].mean() if rows.any() else np.nan
             line += [rows.sum(), int(alarm[rows].sum()), rate]
-            line += _rate_bounds(alarm[rows], patients[rows])
+            line += bootstrap.rate_interval(alarm[rows], patients[rows])
         lines.append(line)
     columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
     columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
     return pd.DataFrame(lines, columns=["threshold", *columns])
-
-
-def _rate_bounds(hits, patients):
-    """Return the 95 % interval of a rate; a bootstrap of all or nothing would have no width."""
-    number = len(np.unique(patients))
-    if number > 1 and hits.min() == hits.max():  # exact, as if each patient had one row
-        return tuple(stats.binomtest(int(hits[0]) * number, number).proportion_ci())
-    return bootstrap.interval(hits, patients)
 
 
 def ranking(positive, scores, weights):

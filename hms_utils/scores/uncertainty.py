@@ -180,6 +180,6 @@ def coverage(table, prediction, *, levels=(0.5, 0.8, 0.95)):
             expected[number, own] = at_most[high, columns] - below[low, columns]
     lines = []
     for level, attainable, covered in zip(levels, expected.mean(axis=1), within, strict=True):
-        bounds = bootstrap.interval(covered, table.patient_id.to_numpy())
+        bounds = bootstrap.rate_interval(covered, table.patient_id.to_numpy())
         lines.append((level, attainable, covered.mean(), *bounds))
     return pd.DataFrame(lines, columns=["level", "attainable", "covered", "low", "high"])

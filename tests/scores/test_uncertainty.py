@@ -124,3 +124,13 @@ def test_vote_intervals_are_quantiles_of_counts():
     assert (low[0, 4], high[0, 4]) == (0, 0)
     wider = scores.vote_intervals(prediction, 12, 3, level=0.8)
     assert wider[0][0, 0] < low[0, 0] and wider[1][0, 0] > high[0, 0]
+
+
+def test_intervals_that_cover_all_have_an_interval_of_their_own():
+    """Of 30 rows that are all covered a bootstrap would say 100 % (100 % to 100 %)."""
+    votes = np.tile([6, 6, 0, 0, 0, 0], (30, 1))
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
+    table = table.assign(patient_id=np.arange(30), fold=np.arange(30) % 2)
+    covered = scores.coverage(table, np.tile([0.5, 0.5, 0, 0, 0, 0], (30, 1)), levels=(0.95,))
+    assert covered.covered[0] == covered.high[0] == 1
+    assert 0.8 < covered.low[0] < 0.95
