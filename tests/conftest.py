@@ -63,7 +63,7 @@ def models_dir(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("models")
     build = functools.partial(models.build_cnn, filters=(8, 8))
-    seal_untrained(folder, {"cnn": (build, 40)}, reduce=(4, 4))
+    seal_untrained(folder, {"cnn": (build, 8)}, reduce=(4, 4))
     return folder
 
 
