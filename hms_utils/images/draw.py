@@ -15,7 +15,7 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.eeg import amplitude, bipolar, cut, read_eeg, read_spectrogram, source_files
-from hms_utils.images import competition, mel, pixels
+from hms_utils.images import competition, mel, pixels, wave
 from hms_utils.paths import code_version
 
 # The modules that say what is drawn.
@@ -25,16 +25,18 @@ CODE = (
     "images/mel",
     "images/competition",
     "images/pixels",
+    "images/wave",
     "eeg/montage",
     "eeg/files",
     "constants",
 )
-# The 50 s around a label, its central 10 s in finer detail, ten minutes as given: the
-# length of each view's time axis, in whose middle the label is.
+# The 50 s around a label, its central 10 s in finer detail, ten minutes as given, and the
+# traces of the 10 s: the length of each view's time axis, in whose middle the label is.
 VIEW_SECONDS = {
     "eeg50": EEG_SECONDS,
     "eeg10": LABEL_SECONDS,
     "kaggle600": pixels.N_FRAMES * SPECTROGRAM_STEP,
+    "wave": LABEL_SECONDS,
 }
 VIEWS = tuple(VIEW_SECONDS)
 # Seconds and samples of a frame's window of the first two.
@@ -149,6 +151,7 @@ def draw_window(differences, spectrogram, *, reduce, db_range):
     pictures = [
         *mel.eeg_images(differences, EEG_VIEWS, db_range=db_range),
         competition.spectrogram_image(spectrogram, db_range=db_range),
+        wave.wave_image(differences),
     ]
     reduced = [pixels.reduce_image(picture, reduce) for picture in pictures]
     return dict(zip(VIEWS, reduced, strict=True))

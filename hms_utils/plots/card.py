@@ -171,7 +171,7 @@ def _mark_eeg(maps, ax):
     """Shade each chain's traces where the prediction rests on them."""
     grid = np.linspace(0, EEG_SECONDS, 2 * N_FRAMES)
     weight = np.zeros((len(CHAINS), len(grid)))
-    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", _LABEL)):
+    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", _LABEL), ("wave", _LABEL)):
         if view in maps:
             profiles = np.asarray(maps[view]).mean(axis=1)
             step = (end - begin) / profiles.shape[1]
