@@ -10,7 +10,7 @@ from hms_utils.networks.backend import tf
 _MIRROR = np.array([list(CHAINS).index(MIRRORED_CHAIN[chain]) for chain in CHAINS])
 _STRIPE = 0.15  # the widest masked stripe, of the height or width
 _GAIN_DB = 4.0  # the largest change of level
-# How many images lose most of one view, and the widest that is left of it.
+# How many images lose most of some views, and the widest that is left of these.
 _NARROWED, _WIDEST = 0.25, 0.5
 _MIXUP_CONCENTRATION = 0.4
 _MOST_FOR_MEAN = 512  # windows
@@ -185,18 +185,18 @@ def _gain(batch, seed):
 
 
 def _narrow(batch, seed):
-    """Leave of one view in a quarter of the images only the middle, or nothing.
+    """Leave of some views in a quarter of the images only the middle, or nothing.
 
-    Recordings with gaps and without the long spectrogram look like that.
+    Recordings with gaps and without the long spectrogram look like that, and those that
+    are shorter than a view: of a clip of 10 s it is all views but those of 10 s.
     """
     n_images, n_views, columns = tf.shape(batch)[0], batch.shape[1], batch.shape[4]
-    chosen, view, width = tf.unstack(tf.random.stateless_uniform((3, n_images), seed))
-    view = tf.one_hot(tf.cast(view * n_views, tf.int32), n_views, True, False)
-    view &= (chosen < _NARROWED)[:, None]
+    image, view, width = tf.unstack(tf.random.stateless_uniform((3, n_images, n_views), seed))
+    views = (image[:, :1] < _NARROWED) & (view < 0.5)
     # Below zero nothing is left, which happens to one in six.
     width = columns * _WIDEST * (1.2 * width - 0.2)
-    outside = np.abs(np.arange(columns) + 0.5 - columns / 2) > width[:, None] / 2
-    lost = view[:, :, None, None, None] & outside[:, None, None, None, :]
+    outside = np.abs(np.arange(columns) + 0.5 - columns / 2) > width[:, :, None] / 2
+    lost = views[:, :, None, None, None] & outside[:, :, None, None, :]
     return batch * tf.cast(~lost, tf.uint8)
 
 

@@ -9,6 +9,7 @@ from hms_utils.scores.metric import check_arrays
 from hms_utils.threads import one_blas_thread
 
 _TEMPERATURES = (0.25, 4.0)
+_LEAST_SHARE = 0.01  # less is not worth computing a network for
 
 
 def temper(prediction, temperature):
@@ -46,8 +47,9 @@ def fit_blend(votes, predictions):
     Returns
     -------
     dict of str to dict
-        By model: ``temperature`` and ``share``; shares add to one. Both are for
-        the answers of one network: average networks after their temperature.
+        By model: ``temperature`` and ``share``; shares add to one, and less than 0.01 is
+        none. Both are for the answers of one network: average networks after their
+        temperature.
 
     Raises
     ------
@@ -84,7 +86,8 @@ def fit_blend(votes, predictions):
     )
     if not best.success:
         raise RuntimeError(f"expected shares of {list(predictions)}, found none: {best.message}")
-    shares = np.clip(best.x, 0, 1) / np.clip(best.x, 0, 1).sum()
+    shares = np.where(best.x < _LEAST_SHARE, 0, best.x)
+    shares /= shares.sum()
     return {
         name: {"temperature": temperatures[name], "share": float(share)}
         for name, share in zip(predictions, shares, strict=True)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from zipfile import ZipFile
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_folds_are_averaged_after_their_temperature(tmp_path):
     smaller = {view: array[:, :, :4] for view, array in images.items()}
     with pytest.raises(ValueError, match=r"cnn: expected images of shape \(1, 4, 8, 16\), found"):
         Ensemble(tmp_path).predict(smaller)
+
+
+def test_a_network_without_a_share_is_not_computed(tmp_path):
+    train(tmp_path)
+    seal(tmp_path)
+    blend = json.loads((tmp_path / "blend.json").read_text())
+    blend["models"]["other"] = blend["models"]["cnn"] | {"share": 0.0}
+    shutil.copytree(tmp_path / "models" / "cnn", tmp_path / "models" / "other")
+    (tmp_path / "blend.json").write_text(json.dumps(blend))
+    ensemble = Ensemble(tmp_path)
+    assert set(ensemble.networks) == {"cnn", "other"}  # it can still be explained
+    images = {"near": np.zeros((2, 4, 8, 16), np.uint8)}
+    assert set(ensemble.answers(images)) == {"cnn"}
+    np.testing.assert_allclose(ensemble.predict(images).sum(axis=1), 1)
 
 
 def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):

@@ -57,6 +57,12 @@ def test_shares_are_those_of_a_mixture(votes, truth):
         assert best <= kl_divergence(votes, tempered) + 1e-6
 
 
+def test_who_adds_nothing_has_no_share_at_all(votes, truth):
+    wrong = np.roll(truth, 3, axis=1)  # sure of what it is not
+    fitted = scores.fit_blend(votes, {"good": truth, "wrong": wrong})
+    assert fitted["wrong"]["share"] == 0 and fitted["good"]["share"] == 1
+
+
 def test_rows_with_many_votes_decide(votes, truth):
     few = votes.copy()
     few[: N_ROWS // 2] = np.eye(6, dtype=int)[truth[: N_ROWS // 2].argmin(axis=1)]
