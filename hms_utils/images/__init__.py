@@ -1,7 +1,7 @@
 """From a window to an image: spectrogram recipes, the cache on disk, folds of patients.
 
 In come windows of EEG and of given spectrograms; out go uint8 images of the four chains
-in three `VIEWS`, of one window (`draw_window`), of all label windows in memory-mapped
+in four `VIEWS`, of one window (`draw_window`), of all label windows in memory-mapped
 arrays (`build`, `load`) or of the test recordings one part after the other (`stream`).
 `mel` has the public notebooks' spectrogram, `competition` the recovered recipe of the
 competition's own, which makes the ten minutes of any EEG (`long_spectrogram`), `folds`
