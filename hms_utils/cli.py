@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -20,6 +21,9 @@ _DOWNLOAD_NEEDS = f"""The download needs
 Or download the files by hand into the folder named above."""
 
 
+_INTERRUPTED = 130  # as a shell says it
+
+
 @contextmanager
 def _plain_errors():
     """Show what a user can mend as one line instead of a traceback."""
@@ -27,6 +31,11 @@ def _plain_errors():
         yield
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
+    except MemoryError as error:
+        raise click.ClickException(f"too little memory: {error or 'it is used up'}") from error
+    except KeyboardInterrupt:
+        print("\nInterrupted: what was complete is kept, the same command goes on from there")
+        sys.exit(_INTERRUPTED)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -35,6 +44,11 @@ def main():
 
     Research software, not a medical device.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # What the encoding of a redirected output lacks, such as a bar's block or a letter of a
+        # file's name, is no reason to die.
+        stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
 
 
 @main.command()
@@ -69,12 +83,13 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     Stages that are complete are not computed again: a second run, or one after
     an interruption, goes on where the first stopped.
     """
-    with _plain_errors():
+    with _plain_errors(), ExitStack() as stack:
         from hms_utils import chain, report, sample
 
         notebooks = chain.select(first, only)
         parameters = chain.read_parameters(assignments, notebooks)
         output_dir = paths.find_output_dir(output_dir)
+        stack.enter_context(paths.locked(output_dir))
         location = sample.locate(data_dir, output_dir)
         full = not location.is_synthetic if quick is None else not quick
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
@@ -88,6 +103,8 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     if last.failed:
         print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
         print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
+        if (output_dir / "submission.csv").is_file():
+            print(f"{output_dir / 'submission.csv'} is of an earlier run", file=sys.stderr)
     elif notebooks[-1] == chain.NOTEBOOKS[-1]:
         print(f"\nSubmission: {output_dir / 'submission.csv'}")
     with _plain_errors():

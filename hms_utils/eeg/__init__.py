@@ -8,7 +8,7 @@ competition's columns, or as differences along the four chains (`bipolar`, of an
 `differences_of`). Notebooks 1 to 3 and 6 use it.
 """
 
-from hms_utils.eeg.files import cut, read_eeg, read_spectrogram, source_files
+from hms_utils.eeg.files import cut, is_readable, read_eeg, read_spectrogram, source_files
 from hms_utils.eeg.montage import (
     amplitude,
     bipolar,
@@ -42,6 +42,7 @@ __all__ = [
     "differences_of",
     "fill_gaps",
     "has_signal",
+    "is_readable",
     "judge_amplitude",
     "load_metadata",
     "open_recording",

@@ -1,5 +1,6 @@
 """The competition's EEG and spectrogram files: read, checked, and windows cut out of them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ def read_eeg(path):
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let us read it.
     ValueError
         If it is no whole parquet file, lacks a column or holds no numbers.
     """
@@ -61,6 +64,8 @@ def read_spectrogram(path):
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let us read it.
     ValueError
         If it is no whole parquet file, lacks a column, or its ``time`` is not
         1, 3, 5, …
@@ -99,8 +104,10 @@ def cut(recording, start, seconds, rate, path):
     Raises
     ------
     ValueError
-        If the recording ends before the window.
+        If the window begins before the recording or ends after it.
     """
+    if not 0 <= start < np.inf:
+        raise ValueError(f"{_name(path)}: expected a window from second 0 on, found {start:g} s")
     window = recording[int(start * rate) : int((start + seconds) * rate)]
     if len(window) < seconds * rate:
         raise ValueError(
@@ -108,6 +115,18 @@ def cut(recording, start, seconds, rate, path):
             f"found {len(recording) / rate:g} s"
         )
     return window
+
+
+def is_readable(path):
+    """Return whether the system lets us read a file, or there is none."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _name(path):
@@ -118,8 +137,9 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
     """Read columns as float32 (n_rows, n_columns), under these names or others for them."""
     if not path.is_file():
         raise FileNotFoundError(f"{_name(path)}: expected a parquet file, found none at {path}")
+    content = pa.BufferReader(_read_bytes(path))
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content) as file:
             found = _find_columns(path, file.schema_arrow.names, columns, aliases or {})
             missing = [name for name in columns if name not in found]
             if missing and missing != [optional]:
@@ -138,6 +158,20 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
         if name in found:
             row[:] = _numbers(path, table.column(found[name]), found[name])
     return values.T
+
+
+def _read_bytes(path):
+    """Read a file, a second time where a network stumbled."""
+    try:
+        try:
+            return path.read_bytes()
+        except (PermissionError, FileNotFoundError):
+            raise
+        except OSError:
+            time.sleep(1)
+            return path.read_bytes()
+    except OSError as error:
+        raise OSError(f"{_name(path)}: cannot be read: {error.strerror}") from error
 
 
 def _find_columns(path, there, columns, aliases):

@@ -22,7 +22,7 @@ from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS
 from hms_utils.images import competition_spectrogram
 from hms_utils.progress import progress
 from hms_utils.sample import artefacts, courses, experts, plans
-from hms_utils.threads import one_blas_thread
+from hms_utils.threads import end_with_parent, one_blas_thread
 
 # Of the default set. Real patients have 8.8 EEGs in the mean, which would take minutes to make.
 DEFAULT_PATIENTS, DEFAULT_EEGS = 128, 3
@@ -252,6 +252,7 @@ def plan_patient(seed, split, max_eegs=0):
 @one_blas_thread
 def _write_course(folder, seed, split, patient, recordings):
     """Write one spectrogram and the EEGs cut from the same course; return the rows of the table."""
+    end_with_parent()
     _, number, unit = seed
     rng = np.random.default_rng(seed)
     course, planted = courses.simulate_course(rng, recordings, patient)
