@@ -17,7 +17,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.eeg import read_test
+from hms_utils.eeg import has_no_rows, read_test
 from hms_utils.scores import WELL
 
 NOTEBOOKS = (
@@ -110,6 +110,27 @@ def select(first=None, only=None):
         )
     start = numbers.index(number)
     return NOTEBOOKS[start:] if first else NOTEBOOKS[start : start + 1]
+
+
+def leave_out_submission(notebooks, location):
+    """Return the notebooks without the last where there is nothing to answer, and say so.
+
+    Parameters
+    ----------
+    notebooks : sequence of str
+    location : paths.DataLocation
+
+    Returns
+    -------
+    tuple of str
+        All of them if ``test.csv`` has rows, is missing or damaged, or if no other
+        notebook was asked for.
+    """
+    table = location.path / "test.csv"
+    if len(notebooks) == 1 or NOTEBOOKS[-1] not in notebooks or not has_no_rows(table):
+        return notebooks
+    print(f"{table} has no rows: the run ends after {NOTEBOOKS[-2]}, without a submission")
+    return notebooks[:-1]
 
 
 def read_parameters(assignments, notebooks):

@@ -1,6 +1,7 @@
 """The command line: ``python -m hms_utils``."""
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -91,6 +92,7 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
         output_dir = paths.find_output_dir(output_dir)
         stack.enter_context(paths.locked(output_dir))
         location = sample.locate(data_dir, output_dir)
+        notebooks = chain.leave_out_submission(notebooks, location)
         full = not location.is_synthetic if quick is None else not quick
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
         if scheduler:
@@ -126,6 +128,30 @@ def sample(out, patients, seed, max_eegs):
         folder = Path(out).expanduser().resolve()
         sample.generate(folder, n_patients=patients, seed=seed, max_eegs=max_eegs)
         print(f"{out}: {patients} patients\n{paths.SYNTHETIC_NOTICE}")
+
+
+@main.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--labels",
+    required=True,
+    help="CSV table of file, second, patient and class, or the six columns of votes.",
+)
+@click.option("--out", required=True, help="New or empty folder.")
+def import_(files, labels, out):
+    """Make a data set in the competition's layout of recordings of your own.
+
+    Each FILE is a .edf, .bdf or .parquet recording of 50 s or more with electrodes.
+    Those that the table does not name become test recordings. If a file or a row
+    is wrong, all that are wrong are named and nothing is written.
+    """
+    with _plain_errors():
+        from hms_utils import sample
+
+        train, test = sample.import_recordings(files, labels, out)
+    patients = train.patient_id.nunique()
+    print(f"{out}: {len(train)} labels of {patients} patients, {len(test)} test recordings")
+    print(f"Train on it: python -m hms_utils run --data-dir {shlex.quote(out)} --quick")
 
 
 @main.command()

@@ -314,6 +314,45 @@ def _sweep(folder):
             path.unlink(missing_ok=True)
 
 
+@contextmanager
+def filling(folder):
+    """Fill a folder as a whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist or be empty.
+
+    Yields
+    ------
+    Path
+        A new folder beside it, which takes its place if the block ends without an
+        error and is removed otherwise.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds anything.
+    OSError
+        If it cannot be written, or the disk is full.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder}: expected a new or empty folder, found files in it")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OSError(f"{folder}: cannot be written ({reason}); nothing is left of it") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 @functools.cache  # what runs was read once too
 def code_version(*modules):
     """Return a digest of modules' source, for telling stale results from current ones.

@@ -8,7 +8,15 @@ competition's columns, or as differences along the four chains (`bipolar`, of an
 `differences_of`). Notebooks 1 to 3 and 6 use it.
 """
 
-from hms_utils.eeg.files import cut, is_readable, read_eeg, read_spectrogram, source_files
+from hms_utils.eeg.files import (
+    cut,
+    is_readable,
+    read_eeg,
+    read_spectrogram,
+    source_files,
+    write_eeg,
+    write_spectrogram,
+)
 from hms_utils.eeg.montage import (
     amplitude,
     bipolar,
@@ -23,6 +31,7 @@ from hms_utils.eeg.tables import (
     TEST_COLUMNS,
     TRAIN_COLUMNS,
     clearest,
+    has_no_rows,
     load_metadata,
     read_test,
     select_windows,
@@ -41,6 +50,7 @@ __all__ = [
     "describe",
     "differences_of",
     "fill_gaps",
+    "has_no_rows",
     "has_signal",
     "is_readable",
     "judge_amplitude",
@@ -53,4 +63,6 @@ __all__ = [
     "select_windows",
     "source_files",
     "vote_shares",
+    "write_eeg",
+    "write_spectrogram",
 ]

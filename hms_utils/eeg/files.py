@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -82,6 +83,34 @@ def read_spectrogram(path):
     return np.ascontiguousarray(values[:, 1:])
 
 
+def write_eeg(path, eeg):
+    """Write what `read_eeg` reads.
+
+    Parameters
+    ----------
+    path : Path
+    eeg : ndarray of float32, shape (n_samples, 20)
+        Microvolts at 200 Hz, columns as in `constants.EEG_COLUMNS`.
+    """
+    pd.DataFrame(eeg, columns=list(EEG_COLUMNS)).to_parquet(path)
+
+
+def write_spectrogram(path, rows, time_type=np.int64):
+    """Write what `read_spectrogram` reads.
+
+    Parameters
+    ----------
+    path : Path
+    rows : ndarray of float32, shape (n_rows, 400)
+        Power in µV²/Hz, columns as in `constants.SPECTROGRAM_COLUMNS`.
+    time_type : type
+        Of the column ``time``: the competition has int64 in training and int16 in test.
+    """
+    frame = pd.DataFrame(rows, columns=list(SPECTROGRAM_COLUMNS))
+    frame.insert(0, "time", 1 + SPECTROGRAM_STEP * np.arange(len(frame), dtype=time_type))
+    frame.to_parquet(path)
+
+
 def cut(recording, start, seconds, rate, path):
     """Cut a window out of a recording.
 
@@ -108,7 +137,8 @@ def cut(recording, start, seconds, rate, path):
     """
     if not 0 <= start < np.inf:
         raise ValueError(f"{_name(path)}: expected a window from second 0 on, found {start:g} s")
-    window = recording[int(start * rate) : int((start + seconds) * rate)]
+    first = int(start * rate + 1e-6)  # 0.29 s are 58 samples, not 57.99…
+    window = recording[first : first + round(seconds * rate)]
     if len(window) < seconds * rate:
         raise ValueError(
             f"{_name(path)}: expected {start + seconds:g} s for the window at {start:g} s, "

@@ -158,6 +158,20 @@ def read_test(data_dir):
     return answerable
 
 
+def has_no_rows(path):
+    """Return whether a table has its header and nothing else.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    try:
+        table = pd.read_csv(path, nrows=1)
+    except (ValueError, OSError):  # another function says what is wrong with it
+        return False
+    return table.empty and set(TEST_COLUMNS) <= set(table)
+
+
 def select_windows(metadata, *, max_patients=0, seed=0):
     """Choose one window for each distinct vote of each recording.
 
