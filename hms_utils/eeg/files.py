@@ -92,7 +92,8 @@ def write_eeg(path, eeg):
     eeg : ndarray of float32, shape (n_samples, 20)
         Microvolts at 200 Hz, columns as in `constants.EEG_COLUMNS`.
     """
-    pd.DataFrame(eeg, columns=list(EEG_COLUMNS)).to_parquet(path)
+    frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
+    frame.to_parquet(path, write_page_checksum=True)
 
 
 def write_spectrogram(path, rows, time_type=np.int64):
@@ -108,7 +109,7 @@ def write_spectrogram(path, rows, time_type=np.int64):
     """
     frame = pd.DataFrame(rows, columns=list(SPECTROGRAM_COLUMNS))
     frame.insert(0, "time", 1 + SPECTROGRAM_STEP * np.arange(len(frame), dtype=time_type))
-    frame.to_parquet(path)
+    frame.to_parquet(path, write_page_checksum=True)
 
 
 def cut(recording, start, seconds, rate, path):
@@ -169,7 +170,7 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
         raise FileNotFoundError(f"{_name(path)}: expected a parquet file, found none at {path}")
     content = pa.BufferReader(_read_bytes(path))
     try:
-        with pq.ParquetFile(content) as file:
+        with pq.ParquetFile(content, page_checksum_verification=True) as file:
             found = _find_columns(path, file.schema_arrow.names, columns, aliases or {})
             missing = [name for name in columns if name not in found]
             if missing and missing != [optional]:

@@ -55,7 +55,7 @@ def load_metadata(data_dir, split):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's {split} table, found no file")
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
     if missing := [name for name in columns if name not in table]:
@@ -139,7 +139,7 @@ def read_test(data_dir):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's test table, found no file")
     try:
-        given = pd.read_csv(path)
+        given = pd.read_csv(path, index_col=False)
     except ValueError as error:  # pandas' errors of a broken table are among them
         raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
     table = pd.DataFrame(index=given.index)

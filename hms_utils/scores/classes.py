@@ -124,6 +124,8 @@ def ranking(positive, scores, weights):
     auroc, average_precision : ndarray of float64, shape (n_replicates,)
         As of scikit-learn with sample weights; NaN without positive rows or others.
     """
+    if not len(scores):
+        return np.full((2, len(weights)), np.nan)
     _, place = np.unique(-scores, return_inverse=True)  # rows of the same score have one
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
