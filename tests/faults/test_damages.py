@@ -13,12 +13,6 @@ from tests.faults import damages, place
 NOBODY = 65534
 
 
-@pytest.fixture(scope="module")
-def sound(sample_dir, tmp_path_factory):
-    """The place without damage, and what each stage gives there."""
-    return place.make(sample_dir, tmp_path_factory.mktemp("place"))
-
-
 @contextmanager
 def as_somebody(folder):
     """Give up the rights of an administrator, who may read everything."""
