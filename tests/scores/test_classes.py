@@ -20,6 +20,16 @@ def test_ranking_is_that_of_scikit_learn_with_ties_and_weights():
     assert np.isnan(areas).all() and np.isnan(precisions).all()
 
 
+def test_rows_of_single_votes_have_no_consensus():
+    table = pd.DataFrame(np.eye(6, dtype=int), columns=list(VOTE_COLUMNS)).assign(
+        patient_id=[*"abcabc"]
+    )
+    result = classes.per_class(table, np.full((6, 6), 1 / 6))
+    assert result.n_rows.sum() == 0
+    assert result.auroc.isna().all() and result.kl.isna().all()
+    np.testing.assert_allclose(result.voted, 1 / 6)
+
+
 def test_per_class():
     votes = np.eye(6, dtype=int)[[0, 0, 1, 1] * 10] * 4
     table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=np.arange(40))
