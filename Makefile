@@ -28,10 +28,11 @@ test-oldest: .venv-oldest/stamp
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(BIN)/pip-audit --local --skip-editable --progress-spinner off > .venv/audit.txt 2>&1 \
-		&& echo "pip-audit: no known vulnerability" \
-		|| { grep -qE '^Found [0-9]+ known' .venv/audit.txt && cat .venv/audit.txt; } \
-		|| echo "pip-audit: not reached, nothing was checked"
+	@$(BIN)/pip-audit --local --skip-editable --progress-spinner off > .venv/audit.txt 2>&1; \
+	if grep -q '^Found ' .venv/audit.txt; then cat .venv/audit.txt; \
+	elif grep -q '^No known' .venv/audit.txt && ! grep -q 'not be audited' .venv/audit.txt; then \
+		echo "pip-audit: no known vulnerability"; \
+	else echo "pip-audit: nothing is known of some versions, or no network: .venv/audit.txt"; fi
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/sample.py
