@@ -14,6 +14,7 @@ _MARKS = {
     "uniform": ("#BBBBBB", "s"),
     "prior, all rows": ("#9C9C9C", "s"),
     "prior": (_GREY, "s"),
+    "prior, by votes": (_GREY, "P"),
     "floor": ("#222222", "D"),
     "floor (estimate)": ("#999999", "D"),
 }
@@ -181,7 +182,7 @@ def confusion(table, prediction, ax):
 
 
 def reliability(curves, axes):
-    """Draw voted against predicted shares, class by class, before and after calibration.
+    """Draw voted against predicted shares, class by class, before and after the temperature.
 
     Parameters
     ----------

@@ -88,10 +88,11 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
     Returns
     -------
     DataFrame
-        For each threshold: ``threshold``; of the ``n_rows`` whose `consensus` is the class
-        the number ``found`` and ``sensitivity``; of the ``n_others`` that have another
-        consensus the number of ``false_alarms`` and the ``false_rate``; both rates with
-        95 % bounds over patients, ``_low`` and ``_high``.
+        For each threshold: ``threshold``; of the ``n_rows`` of ``n_patients`` whose
+        `consensus` is the class the number ``found`` and ``sensitivity``; of the
+        ``n_others`` of ``n_other_patients`` that have another consensus the number of
+        ``false_alarms`` and the ``false_rate``; both rates with 95 % bounds over
+        patients, ``_low`` and ``_high``.
     """
     most, patients = consensus(table), table.patient_id.to_numpy()
     number, lines = CLASSES.index(name), []
@@ -101,11 +102,12 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
         line = [threshold]
         for rows in groups:
             rate = alarm[rows].mean() if rows.any() else np.nan
-            line += [rows.sum(), int(alarm[rows].sum()), rate]
+            line += [rows.sum(), len(np.unique(patients[rows])), int(alarm[rows].sum()), rate]
             line += bootstrap.rate_interval(alarm[rows], patients[rows])
         lines.append(line)
-    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
-    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
+    columns = ["n_rows", "n_patients", "found", "sensitivity"]
+    columns += ["sensitivity_low", "sensitivity_high", "n_others", "n_other_patients"]
+    columns += ["false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
     return pd.DataFrame(lines, columns=["threshold", *columns])
 
 
