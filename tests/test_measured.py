@@ -62,7 +62,7 @@ def test_the_block_has_the_runs_figures_and_what_they_are_of(metrics):
     assert "| blend | 0.469 (0.410-0.610) | 0.469 (0.410-0.610) |" in lines
     assert "| floor | 0.100 | 0.100 |" in lines
     assert any(line.startswith("- cnn alone answers") for line in lines)
-    assert "- blend: better than each mark in all rows" in lines
+    assert "- blend: better than uniform and each prior in all rows" in lines
     assert sum("- Calibration error of blend: 0.050, more than" in line for line in lines) == 1
     assert not any("cnn, raw" in line for line in lines)
     assert any("55% (45% to 63%) in all rows" in line for line in lines)

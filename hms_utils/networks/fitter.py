@@ -311,7 +311,7 @@ class _Progress(keras.callbacks.Callback):
             return
         self.spoken = now
         of_panels = self.stage.min_votes >= WELL_VOTED
-        shown, which = (val_well, f", >= {WELL_VOTED} votes") if of_panels else (val_loss, "")
+        shown, which = (val_well, " (both of panels)") if of_panels else (val_loss, "")
         print(
             f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: KL {loss:.3f} in training, "
             f"{'none' if shown is None else f'{shown:.3f}'} held out{which}, "

@@ -83,7 +83,7 @@ def places(lines):
         own = own[~own.floor]
         all_better = (own.words == "better").groupby(own.group, sort=False).all()
         parts = {
-            "better than each mark in": [*all_better.index[all_better]],
+            "better than uniform and each prior in": [*all_better.index[all_better]],
             "worse than": _cells(own[own.words == "worse"]),
             "no difference shown from": _cells(own[own.words == "neither"]),
             "below the floor, as only chance or a leak explains:": _cells(below),

@@ -109,12 +109,13 @@ def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, m
         Ensemble(tmp_path)
 
 
-def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
+def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
         networks.load_oof(tmp_path, ["cnn"], "images")
     train(tmp_path)
     table, predictions = networks.load_oof(tmp_path, ["cnn"], "images")
     assert table.columns.tolist() == ["label_id", "fold"]
+    assert capsys.readouterr().out == "cnn: started from random weights\n"
     np.testing.assert_array_equal(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
     with pytest.raises(ValueError, match="found others"):
         networks.load_oof(tmp_path, ["cnn"], "other images")

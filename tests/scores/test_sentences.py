@@ -40,7 +40,9 @@ def places(*cells):
 def test_a_place_between_the_marks_is_said_where_it_is_shown():
     better = ("all rows", "uniform", -0.5, -0.6, -0.4, 90), ("edge", "prior", -1, -2, -0.5, 13)
     said = places(*better, ("all rows", "prior", -0.2, -0.3, -0.1, 90))
-    assert said == ("cnn: better than each mark in all rows; of too few patients to judge: edge")
+    assert said == (
+        "cnn: better than uniform and each prior in all rows; of too few patients to judge: edge"
+    )
     # A mean below the prior's is not enough.
     doubtful = places(*better, ("all rows", "prior", -0.2, -0.5, 0.1, 90))
     assert doubtful.startswith(
@@ -53,7 +55,7 @@ def test_a_place_between_the_marks_is_said_where_it_is_shown():
 def test_who_is_below_the_floor_is_told():
     better = ("all rows", "prior", -0.2, -0.3, -0.1, 90)
     below = places(better, ("all rows", "floor", -0.1, -0.2, -0.05, 90))
-    assert below.startswith("cnn: better than each mark in all rows; below the floor")
+    assert below.startswith("cnn: better than uniform and each prior in all rows; below the floor")
     assert "floor" not in places(better, ("all rows", "floor", -0.1, -0.2, 0.05, 90))
 
 
