@@ -42,12 +42,13 @@ def per_class(table, prediction):
     Returns
     -------
     DataFrame
-        Indexed by class: ``n_rows`` with that `consensus` and their mean ``kl``; what
+        Indexed by class: ``n_rows`` of ``n_patients`` with that `consensus` and their mean
+        ``kl``; what
         the class ``adds`` to the mean divergence of all rows; the mean ``voted``
         and ``predicted`` share of all rows; and, of the consensus against the
         rest of the rows that have one, the area under the ROC curve ``auroc`` and the
-        average precision ``ap``, each with 95 % bounds over patients. NaN without rows,
-        or without others.
+        average precision ``ap``, each with 95 % bounds over patients, which are too narrow
+        of few patients. NaN without rows, or without others.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
     most, divergence = consensus(table), row_divergence(votes, prediction)
@@ -65,9 +66,11 @@ def per_class(table, prediction):
         lines.append((rows.sum(), kl, areas[0], *bounds[:, 0], precisions[0], *bounds[:, 1]))
     columns = ["n_rows", "kl", "auroc", "auroc_low", "auroc_high", "ap", "ap_low", "ap_high"]
     result = pd.DataFrame(lines, columns=columns, index=pd.Index(CLASSES, name="class"))
-    result.insert(2, "adds", class_divergence(votes, prediction))
-    result.insert(3, "voted", vote_shares(table).mean(axis=0))
-    result.insert(4, "predicted", np.mean(prediction, axis=0))
+    n_patients = [len(np.unique(patients[most == number])) for number in range(len(CLASSES))]
+    result.insert(1, "n_patients", n_patients)
+    result.insert(3, "adds", class_divergence(votes, prediction))
+    result.insert(4, "voted", vote_shares(table).mean(axis=0))
+    result.insert(5, "predicted", np.mean(prediction, axis=0))
     return result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from hms_utils.constants import CLASSES
 from hms_utils.scores.bootstrap import FEW_PATIENTS
-from hms_utils.scores.tables import WELL
+from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL
 from hms_utils.scores.uncertainty import vote_intervals
 
 
@@ -49,7 +49,7 @@ def vote_interval(prediction, n_experts, concentration):
 
 
 def headline(scorecard, models):
-    """Say what models score, on all rows and on those with ten or more votes.
+    """Say what models and priors score, on all rows and on those with ten or more votes.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def headline(scorecard, models):
     for group in ("all rows", WELL):
         kl = scorecard[scorecard.group == group].set_index("model").kl
         if len(kl):
-            scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, "prior"))
+            marks = [mark for mark in ("prior", PRIOR_BY_VOTES) if mark in kl]
+            scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, *marks))
             parts.append(f"KL {scores} ({group})")
     return "; ".join(parts)
 
@@ -203,7 +204,7 @@ def calibration(errors):
     """
     said = []
     for name, line in errors.iterrows():
-        words = "more" if line.error > line.high else "not shown to be more"
+        words = "more" if line.error > line.high + 1e-9 else "not shown to be more"
         by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
         said.append(
             f"{name}: {line.error:.3f}, {words} than of answers right in the mean: {by_chance}"

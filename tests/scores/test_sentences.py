@@ -30,6 +30,9 @@ def test_the_headline_has_both_groups():
         "KL cnn 0.700, prior 1.300 (all rows); KL cnn 0.500, prior 0.900 (>= 10 votes)"
     )
     assert sentences.headline(card(*cells), ["cnn"]).endswith("(all rows)")
+    # Who knows how many voted may be better than the model.
+    by_votes = card(*cells, ("prior, by votes", "all rows", 0.6, 40))
+    assert "prior 1.300, prior, by votes 0.600 (all" in sentences.headline(by_votes, ["cnn"])
 
 
 def places(*cells):
@@ -139,6 +142,11 @@ def test_a_calibration_error_is_held_to_what_scatter_gives(error, words):
     line = {"error": error, "expected": 0.034, "low": 0.027, "high": 0.042}
     said = sentences.calibration(pd.DataFrame({"blend": line}).T)
     assert words in said and said.endswith("0.034 (0.027 to 0.042)")
+
+
+def test_the_error_of_one_patient_is_not_called_more():
+    line = {"error": 0.1 + 0.2, "expected": 0.3, "low": 0.3, "high": 0.3}
+    assert "not shown to be more" in sentences.calibration(pd.DataFrame({"cnn": line}).T)
 
 
 @pytest.mark.parametrize(
