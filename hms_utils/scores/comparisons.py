@@ -95,7 +95,7 @@ def differences(table, predictions, pairs):
     -------
     DataFrame
         For each pair, on all rows and on those with ten or more votes: ``model,
-        against, group, difference, low, high``, the mean difference of row
+        against, group, difference, low, high, n_patients``, the mean difference of row
         divergences and the bounds of its 95 % patient bootstrap; negative where
         `model` is the better one.
     """
@@ -106,7 +106,9 @@ def differences(table, predictions, pairs):
         for group, chosen in strata(table).items():
             if group in ("all rows", WELL):
                 values = (rows[model] - rows[against])[chosen]
-                bounds = bootstrap.interval(values, patients[chosen])
-                lines.append((model, against, group, values.mean(), *bounds))
-    columns = ["model", "against", "group", "difference", "low", "high"]
+                of = patients[chosen]
+                bounds = bootstrap.interval(values, of)
+                n_patients = len(np.unique(of))
+                lines.append((model, against, group, values.mean(), *bounds, n_patients))
+    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
     return pd.DataFrame(lines, columns=columns)

@@ -157,6 +157,7 @@ def difference(lines):
     said = []
     for line in lines.itertuples():
         words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
+        words = "of too few patients to judge" if line.n_patients < FEW_PATIENTS else words
         words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+.3f")
         said.append(
@@ -274,7 +275,7 @@ def maps(summary):
             judged += not words.startswith("not to be said")
             numbers = f"{line['mean']:+.2f} {_bounds(line.low, line.high, '+.2f')}"
             said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
-    rest = f" of {len(said)} made" * (judged < len(said))
+    rest = f" ({len(said)} were made)" * (judged < len(said))
     return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
 
 

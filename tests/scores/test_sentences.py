@@ -102,9 +102,13 @@ def test_who_answers_is_told_with_the_reason():
     ],
 )
 def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds, words):
-    columns = ["model", "against", "group", "difference", "low", "high"]
-    lines = pd.DataFrame([("blend", "cnn", "all rows", np.mean(bounds), *bounds)], columns=columns)
+    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
+    line = ("blend", "cnn", "all rows", np.mean(bounds), *bounds, 40)
+    lines = pd.DataFrame([line], columns=columns)
     assert sentences.difference(lines).endswith(f", {words}")
+    if any(bounds):
+        few = sentences.difference(lines.assign(n_patients=6))
+        assert few.endswith(", of too few patients to judge")
 
 
 def doubt(rank, gap):
@@ -194,9 +198,9 @@ def test_all_tests_of_maps_are_reported():
     assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
     assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests that")
     unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
-    assert "passes 0 of 0" in unknown and "of 1 made" in unknown and "not to be said" in unknown
+    assert "passes 0 of 0" in unknown and "(1 were made)" in unknown and "not to be" in unknown
     few = sentences.maps(summary(n_patients=6, **found))
-    assert few.startswith("passes 0 of 0 tests that can be judged of 3 made: ")
+    assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
     assert few.count("not to be said of so few") == 3
 
 
