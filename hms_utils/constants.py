@@ -7,7 +7,8 @@ COMPETITION = "hms-harmful-brain-activity-classification"
 CLASSES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
 VOTE_COLUMNS = tuple(f"{name.lower()}_vote" for name in CLASSES)
 
-# Rows with this many votes or more: the leaderboard's population, as competitors report.
+# Rows with this many votes or more: the leaderboard's population, as competitors report,
+# kaggle.com/competitions/hms-harmful-brain-activity-classification/discussion/492471.
 WELL_VOTED = 10
 
 SFREQ = 200  # samples per second

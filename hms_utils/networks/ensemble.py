@@ -87,6 +87,7 @@ def load_oof(output_dir, names, images, index, folds):
                 f"others; run notebooks/{notebook}.ipynb again"
             )
         predictions[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
+        print(f"{name}: started from {keys[0].get('note') or 'random weights'}")
     return oof.drop(columns=list(PREDICTION_COLUMNS)), predictions
 
 
@@ -252,7 +253,7 @@ class Ensemble:
         return blend / blend.sum(axis=1, keepdims=True)
 
     def answers(self, images, *, flipped=True, n_folds=None):
-        """Predict windows by each network, as `predict` without the last step.
+        """Predict windows by each network that has a share, as `predict` without the last step.
 
         Its temperature is taken before its folds are averaged, which flattens them
         too.
@@ -266,6 +267,8 @@ class Ensemble:
         answers = {}
         for name, folds in self._folds.items():
             part = self.settings["models"][name]
+            if not part["share"]:
+                continue
             seen, folds = [images[view] for view in part["views"]], folds[:n_folds]
             shape = (len(seen), *seen[0].shape[1:])
             if self._shapes[name] != shape:

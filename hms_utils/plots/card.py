@@ -53,7 +53,7 @@ def draw_card(
         Of votes around the prediction, by `scores.fit_concentration`; without it
         the prediction has no intervals.
     maps : dict of str to ndarray, shape (4, height, width), optional
-        What the prediction rests on, from 0, by `images.VIEWS`; chain, frequency
+        What a map such as Grad-CAM marks, from 0, by `images.VIEWS`; chain, frequency
         and time as in the images.
     title : str
     notes : sequence of str
@@ -70,7 +70,7 @@ def draw_card(
     *tiles, panel = below.subplots(1, 5, width_ratios=(1, 1, 1, 1, 1.5))
     _draw_spectrograms(rows, tiles)
     _draw_panel(votes, prediction, concentration, panel)
-    if maps:  # Grad-CAM, or whatever else says what the prediction rests on
+    if maps:
         _mark_eeg(maps, trace_ax)
         if "kaggle600" in maps:
             _mark_spectrograms(maps["kaggle600"], tiles)
@@ -140,7 +140,7 @@ def _draw_panel(votes, prediction, concentration, ax):
     heights = np.arange(len(CLASSES))
     labels = list(CLASSES)
     if votes is not None:
-        ax.barh(heights, votes, color=COLOURS, alpha=0.6, label="votes")
+        ax.barh(heights, votes, color=COLOURS, alpha=0.6)
     if prediction is not None:
         expected = np.asarray(prediction) * n_experts
         labels = [f"{name}  {p:.0%}" for name, p in zip(CLASSES, prediction, strict=True)]
@@ -162,13 +162,15 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.set_xlabel("\n".join([asked, *said]), fontsize=9)
     if prediction is None:
         ax.plot([], [], " ", label="no prediction")
+    if votes is not None:  # grey, as bars have the colours of classes
+        ax.plot([], [], "s", color="#999999", markersize=9, label="votes")
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
 
 
 def _mark_eeg(maps, ax):
-    """Shade each chain's traces where the prediction rests on them."""
+    """Shade each chain's traces where the map marks them."""
     grid = np.linspace(0, EEG_SECONDS, 2 * N_FRAMES)
     weight = np.zeros((len(CHAINS), len(grid)))
     for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", _LABEL)):
@@ -195,11 +197,11 @@ def _mark_eeg(maps, ax):
             zorder=0.5,
         )
     ax.set(ylim=limits, xlim=(0, EEG_SECONDS))
-    ax.set_title(f"{ax.get_title()}; red: what the prediction rests on", fontsize=10)
+    ax.set_title(f"{ax.get_title()}; red: what the network's map marks", fontsize=10)
 
 
 def _mark_spectrograms(chains, axes):
-    """Draw lines around what the prediction rests on."""
+    """Draw lines around what the map marks."""
     half = N_FRAMES * SPECTROGRAM_STEP / 120  # minutes that the image shows
     largest = np.max(chains)
     for tile, ax in zip(chains, axes, strict=True):

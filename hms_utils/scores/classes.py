@@ -42,12 +42,13 @@ def per_class(table, prediction):
     Returns
     -------
     DataFrame
-        Indexed by class: ``n_rows`` with that `consensus` and their mean ``kl``; what
+        Indexed by class: ``n_rows`` of ``n_patients`` with that `consensus` and their mean
+        ``kl``; what
         the class ``adds`` to the mean divergence of all rows; the mean ``voted``
         and ``predicted`` share of all rows; and, of the consensus against the
         rest of the rows that have one, the area under the ROC curve ``auroc`` and the
-        average precision ``ap``, each with 95 % bounds over patients. NaN without rows,
-        or without others.
+        average precision ``ap``, each with 95 % bounds over patients, which are too narrow
+        of few patients. NaN without rows, or without others.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
     most, divergence = consensus(table), row_divergence(votes, prediction)
@@ -65,9 +66,11 @@ def per_class(table, prediction):
         lines.append((rows.sum(), kl, areas[0], *bounds[:, 0], precisions[0], *bounds[:, 1]))
     columns = ["n_rows", "kl", "auroc", "auroc_low", "auroc_high", "ap", "ap_low", "ap_high"]
     result = pd.DataFrame(lines, columns=columns, index=pd.Index(CLASSES, name="class"))
-    result.insert(2, "adds", class_divergence(votes, prediction))
-    result.insert(3, "voted", vote_shares(table).mean(axis=0))
-    result.insert(4, "predicted", np.mean(prediction, axis=0))
+    n_patients = [len(np.unique(patients[most == number])) for number in range(len(CLASSES))]
+    result.insert(1, "n_patients", n_patients)
+    result.insert(3, "adds", class_divergence(votes, prediction))
+    result.insert(4, "voted", vote_shares(table).mean(axis=0))
+    result.insert(5, "predicted", np.mean(prediction, axis=0))
     return result
 
 
@@ -88,10 +91,11 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
     Returns
     -------
     DataFrame
-        For each threshold: ``threshold``; of the ``n_rows`` whose `consensus` is the class
-        the number ``found`` and ``sensitivity``; of the ``n_others`` that have another
-        consensus the number of ``false_alarms`` and the ``false_rate``; both rates with
-        95 % bounds over patients, ``_low`` and ``_high``.
+        For each threshold: ``threshold``; of the ``n_rows`` of ``n_patients`` whose
+        `consensus` is the class the number ``found`` and ``sensitivity``; of the
+        ``n_others`` of ``n_other_patients`` that have another consensus the number of
+        ``false_alarms`` and the ``false_rate``; both rates with 95 % bounds over
+        patients, ``_low`` and ``_high``.
     """
     most, patients = consensus(table), table.patient_id.to_numpy()
     number, lines = CLASSES.index(name), []
@@ -101,11 +105,12 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
         line = [threshold]
         for rows in groups:
             rate = alarm[rows].mean() if rows.any() else np.nan
-            line += [rows.sum(), int(alarm[rows].sum()), rate]
+            line += [rows.sum(), len(np.unique(patients[rows])), int(alarm[rows].sum()), rate]
             line += bootstrap.rate_interval(alarm[rows], patients[rows])
         lines.append(line)
-    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
-    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
+    columns = ["n_rows", "n_patients", "found", "sensitivity"]
+    columns += ["sensitivity_low", "sensitivity_high", "n_others", "n_other_patients"]
+    columns += ["false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
     return pd.DataFrame(lines, columns=["threshold", *columns])
 
 

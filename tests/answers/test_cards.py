@@ -16,7 +16,7 @@ from hms_utils.eeg import (
     select_windows,
 )
 from hms_utils.networks import Ensemble
-from hms_utils.plots import draw_card
+from hms_utils.plots import COLOURS, draw_card
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,8 @@ def test_votes_stand_beside_the_prediction(window, shares):
     ends = np.array([line[:, 0] for line in panel.collections[0].get_segments()])
     np.testing.assert_allclose(ends[:, 1], np.maximum(high[0], shares * 15))
     assert {*texts(panel)} == {"votes", "prediction, 80 % interval"}
+    swatch = panel.get_legend().legend_handles[texts(panel).index("votes")]
+    assert swatch.get_color() not in COLOURS  # of one class
 
 
 def test_a_card_says_how_wide_its_interval_is(window, shares):

@@ -119,7 +119,7 @@ def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, m
         Ensemble(tmp_path)
 
 
-def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
+def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsys):
     def load(names=("cnn",), images=IMAGES, index=INDEX, folds=FOLDS):
         return networks.load_oof(tmp_path, names, images, index, folds)
 
@@ -128,6 +128,7 @@ def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
     train(tmp_path)
     table, predictions = load()
     assert table.columns.tolist() == [*VOTE_COLUMNS, "label_id", "fold"]
+    assert capsys.readouterr().out == "cnn: started from random weights\n"
     np.testing.assert_allclose(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
     with pytest.raises(ValueError, match="found others"):
         load(images={"near": IMAGES["near"] + np.uint8(1)})

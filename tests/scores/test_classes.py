@@ -60,7 +60,7 @@ def test_ties_and_tiny_panels_have_no_consensus():
     prediction = np.full((4, 6), 0.1)
     prediction[[0, 1, 2, 3], [0, 2, 1, 5]] = 0.5
     result = classes.per_class(table, prediction)
-    assert result.n_rows.tolist() == [0, 1, 0, 0, 0, 1]
+    assert result.n_rows.tolist() == result.n_patients.tolist() == [0, 1, 0, 0, 0, 1]
     assert np.isnan(result.auroc["Seizure"])
     assert result.auroc["LPD"] == result.auroc["Other"] == 1
     assert result.adds.sum() == pytest.approx(metric.kl_divergence(votes, prediction))
