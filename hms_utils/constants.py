@@ -35,6 +35,7 @@ CHAINS = {
 # Each chain's counterpart on the other side of the head.
 MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
 DIFFERENCES = tuple(pair for chain in CHAINS.values() for pair in pairwise(chain))
+MIDLINE = (("Fz", "Cz"), ("Cz", "Pz"))  # of the double banana, but in no chain
 # Of a recording that holds differences instead of electrodes.
 BIPOLAR_COLUMNS = (*("-".join(pair) for pair in DIFFERENCES), "EKG")
 

@@ -8,7 +8,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hms_utils.constants import EEG_COLUMNS, NEW_NAMES, SPECTROGRAM_COLUMNS, SPECTROGRAM_STEP
+from hms_utils.constants import (
+    EEG_COLUMNS,
+    EEG_SECONDS,
+    NEW_NAMES,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    SPECTROGRAM_SECONDS,
+    SPECTROGRAM_STEP,
+)
 
 
 def source_files(data_dir, split, eeg_id, spectrogram_id):
@@ -17,6 +25,40 @@ def source_files(data_dir, split, eeg_id, spectrogram_id):
         data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
         data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
     )
+
+
+def read_label_window(data_dir, row):
+    """Read a training window: its EEG and the ten minutes of spectrogram around it.
+
+    Parameters
+    ----------
+    data_dir : path-like
+        Folder in the competition's layout.
+    row : Series
+        A row of the training table.
+
+    Returns
+    -------
+    eeg : ndarray of float32, shape (10000, 20)
+        As `read_eeg`, the 50 s around the label.
+    rows : ndarray of float32, shape (300, 400)
+        As `read_spectrogram`; all NaN if there is no such file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the EEG is missing.
+    ValueError
+        If a file cannot be read, or ends before the window.
+    """
+    near, far = source_files(Path(data_dir), "train", row.eeg_id, row.spectrogram_id)
+    eeg = cut(read_eeg(near), row.eeg_label_offset_seconds, EEG_SECONDS, SFREQ, near)
+    rate = 1 / SPECTROGRAM_STEP
+    if not far.is_file():
+        shape = SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)
+        return eeg, np.full(shape, np.nan, np.float32)
+    start = row.spectrogram_label_offset_seconds
+    return eeg, cut(read_spectrogram(far), start, SPECTROGRAM_SECONDS, rate, far)
 
 
 def read_eeg(path):

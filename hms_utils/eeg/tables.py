@@ -113,6 +113,47 @@ def _whole(path, column):
     return column.astype(np.int64)
 
 
+def with_files(metadata, data_dir):
+    """Leave out rows whose EEG is not there, and say on how much of the table the rest stands.
+
+    Parameters
+    ----------
+    metadata : DataFrame
+        As `load_metadata` returns it of the training rows.
+    data_dir : path-like
+
+    Returns
+    -------
+    DataFrame
+        Rows of `metadata` in its order, with a new index.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none of the EEGs.
+    """
+    data_dir = Path(data_dir)
+    here = metadata.eeg_id.isin(_ids(data_dir / "train_eegs"))
+    far = metadata.spectrogram_id.isin(_ids(data_dir / "train_spectrograms"))
+    if not here.any():
+        raise FileNotFoundError(
+            f"{data_dir / 'train_eegs'}: expected an EEG of train.csv, found none of "
+            f"{metadata.eeg_id.nunique()}"
+        )
+    missing = metadata.eeg_id[~here]
+    print(
+        f"This page stands on {here.sum():,} of {len(metadata):,} rows of train.csv "
+        f"({here.mean():.0%}): left out are {len(missing):,} rows of {missing.nunique():,} EEGs "
+        f"that are not there; {(here & ~far).sum():,} rows have no spectrogram file"
+    )
+    return metadata[here].reset_index(drop=True)
+
+
+def _ids(folder):
+    """Return the ids of a folder's parquet files."""
+    return {int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdecimal()}
+
+
 def read_test(data_dir):
     """Read which recordings to answer, as far as ``test.csv`` says it.
 

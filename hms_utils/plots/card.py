@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import signal
 
 from hms_utils.constants import (
     CHAINS,
@@ -10,21 +9,16 @@ from hms_utils.constants import (
     EEG_SECONDS,
     FREQUENCIES,
     LABEL_SECONDS,
-    SFREQ,
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
-from hms_utils.eeg import bridge_gaps
 from hms_utils.images import DB_RANGE, F_MAX, N_FRAMES
-from hms_utils.plots.data import montage
 from hms_utils.plots.style import COLOURS
+from hms_utils.plots.traces import BAND, LABEL, SHADE, draw_heart, montage
 from hms_utils.scores import sentences, vote_intervals
 
 N_EXPERTS = 12  # of an imagined panel, where nobody has voted
-_BAND = (0.5, 40.0)  # Hz that are shown, as in the competition's spectrogram
-_LABEL = ((EEG_SECONDS - LABEL_SECONDS) / 2, (EEG_SECONDS + LABEL_SECONDS) / 2)
 _INTERVAL = "prediction, 80 % interval"  # that of `scores.vote_intervals`
-_SHADE = "#FFF2B3"
 
 
 def draw_card(
@@ -81,19 +75,10 @@ def draw_card(
 
 def _draw_eeg(eeg, ax, heart_ax):
     """Draw the double banana and the EKG below it, filtered as readers do."""
-    band = signal.butter(2, _BAND, "bandpass", fs=SFREQ, output="sos")
-    shown = signal.sosfiltfilt(band, bridge_gaps(eeg.T)).T.astype(np.float32)
-    shown[np.isnan(eeg)] = np.nan
-    montage(shown, ax)
-    heart = shown[:, -1]  # EKG, of electrodes as of differences
-    heart_ax.plot(np.arange(len(heart)) / SFREQ, heart, color="#AA0000", linewidth=0.6)
-    if np.isnan(heart).all():
-        heart_ax.text(0.5, 0.5, "no EKG", transform=heart_ax.transAxes, ha="center", va="center")
-    else:
-        heart_ax.set_ylim(*np.nanpercentile(heart, [0.05, 99.95]) * 1.2)
-    heart_ax.set_yticks([0], ["EKG"], fontsize=7)
+    montage(eeg, ax)
+    draw_heart(eeg, heart_ax, span=(0, EEG_SECONDS))
     for axis in (ax, heart_ax):
-        axis.axvspan(*_LABEL, color=_SHADE, zorder=0)
+        axis.axvspan(*LABEL, color=SHADE, zorder=0)
         axis.set_xticks(range(0, EEG_SECONDS + 1, 5))
         axis.set_xticks(range(EEG_SECONDS + 1), minor=True)
         axis.grid(axis="x", which="minor", color="#DDDDDD", linewidth=0.5)
@@ -101,10 +86,9 @@ def _draw_eeg(eeg, ax, heart_ax):
     ax.set_xlabel("")
     ax.tick_params(labelbottom=False)
     ax.set_title(
-        f"{_BAND[0]:g} to {_BAND[1]:g} Hz, negative up; experts judge the shaded {LABEL_SECONDS} s",
+        f"{BAND[0]:g} to {BAND[1]:g} Hz, negative up; experts judge the shaded {LABEL_SECONDS} s",
         fontsize=10,
     )
-    heart_ax.set_xlabel("seconds of the window")
 
 
 def _draw_spectrograms(rows, axes):
@@ -173,7 +157,7 @@ def _mark_eeg(maps, ax):
     """Shade each chain's traces where the map marks them."""
     grid = np.linspace(0, EEG_SECONDS, 2 * N_FRAMES)
     weight = np.zeros((len(CHAINS), len(grid)))
-    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", _LABEL)):
+    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", LABEL)):
         if view in maps:
             profiles = np.asarray(maps[view]).mean(axis=1)
             step = (end - begin) / profiles.shape[1]

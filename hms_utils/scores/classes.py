@@ -30,6 +30,29 @@ def consensus(table):
     return np.where(alone & (votes.sum(axis=1) >= _LEAST_VOTES), votes.argmax(axis=1), -1)
 
 
+def second_opinions(table):
+    """Tabulate what another expert of the same panel says where one has named a class.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns.
+
+    Returns
+    -------
+    DataFrame
+        By the class of the one, for each class of the other the probability, over all
+        pairs of experts of each row; NaN where nobody of several named a class.
+    """
+    votes = table[list(VOTE_COLUMNS)].to_numpy(float)
+    votes = votes[votes.sum(axis=1) > 1]
+    others = votes.sum(axis=1, keepdims=True) - 1
+    pairs = votes.T @ (votes / others) - np.diag((votes / others).sum(axis=0))
+    with np.errstate(invalid="ignore"):
+        shares = pairs / pairs.sum(axis=1, keepdims=True)
+    return pd.DataFrame(shares, list(CLASSES), list(CLASSES))
+
+
 def per_class(table, prediction):
     """Tabulate how well each class is told from the rest.
 

@@ -279,22 +279,21 @@ def maps(summary):
     return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
 
 
-def likeness(correlation, decibels, *, synthetic):
+def likeness(found, *, synthetic):
     """Say how near the recomputed spectrogram is to the given one.
 
     Parameters
     ----------
-    correlation : float
-        Of the logarithms.
-    decibels : ndarray
-        Recomputed less given, each value.
+    found : dict
+        As `images.likeness` returns it.
     synthetic : bool
         Whether the file was written by the function that is compared with it.
     """
+    if np.isnan(found["correlation"]):
+        return "there is no given spectrogram to compare with"
     numbers = (
-        f"correlation of log-power {correlation:.4f}, difference {np.mean(decibels):+.2f} dB in "
-        f"the mean with a standard deviation of {np.std(decibels):.2f} dB, "
-        f"over {np.size(decibels)} values"
+        f"correlation of log-power {found['correlation']:.4f}, difference {found['mean']:+.2f} dB "
+        f"in the mean with a standard deviation of {found['sd']:.2f} dB, over {found['n']} values"
     )
     same = "; this file was written by the same function, so that this shows nothing"
     return numbers + same * synthetic

@@ -1,4 +1,5 @@
 import decimal
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from hms_utils.eeg import (
     cut,
     load_metadata,
     read_eeg,
+    read_label_window,
     read_spectrogram,
     vote_shares,
+    with_files,
     write_eeg,
 )
 
@@ -210,3 +213,35 @@ def test_a_comma_at_the_end_of_each_row_shifts_no_column(table, tmp_path):
     text = "\n".join([head, *(f"{row}," for row in rows)])
     (tmp_path / "train.csv").write_text(text)
     pd.testing.assert_frame_equal(load_metadata(tmp_path, "train"), table)
+
+
+def test_rows_without_an_eeg_are_counted_and_left_out(table, sample_dir, tmp_path, capsys):
+    folder = tmp_path / "data"
+    shutil.copytree(sample_dir, folder)
+    gone = table.eeg_id.unique()[:3]
+    for eeg_id in gone:
+        (folder / "train_eegs" / f"{eeg_id}.parquet").unlink()
+    spectrogram = table.spectrogram_id[~table.eeg_id.isin(gone)].iloc[0]
+    (folder / "train_spectrograms" / f"{spectrogram}.parquet").unlink()
+    rest = with_files(table, folder)
+    pd.testing.assert_frame_equal(rest, table[~table.eeg_id.isin(gone)].reset_index(drop=True))
+    said, missing = capsys.readouterr().out, table.eeg_id.isin(gone).sum()
+    assert said.count("\n") == 1
+    assert f"left out are {missing} rows of 3 EEGs that are not there" in said
+    assert f"{(rest.spectrogram_id == spectrogram).sum()} rows have no spectrogram file" in said
+    shutil.rmtree(folder / "train_eegs")
+    with pytest.raises(FileNotFoundError, match=r"train_eegs: expected an EEG.*found none of"):
+        with_files(table, folder)
+
+
+def test_a_label_window_is_whole_even_without_its_spectrogram(table, sample_dir, tmp_path):
+    row = table.iloc[5]
+    eeg, rows = read_label_window(sample_dir, row)
+    path = sample_dir / "train_eegs" / f"{row.eeg_id}.parquet"
+    start = int(row.eeg_label_offset_seconds * 200)
+    np.testing.assert_array_equal(eeg, read_eeg(path)[start : start + 10_000])
+    assert rows.shape == (300, 400)
+    assert np.isfinite(rows).any()
+    (tmp_path / "train_eegs").symlink_to(sample_dir / "train_eegs")
+    np.testing.assert_array_equal(read_label_window(tmp_path, row)[0], eeg)
+    assert np.isnan(read_label_window(tmp_path, row)[1]).all()

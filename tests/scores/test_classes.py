@@ -88,3 +88,13 @@ def test_alarms_are_counted_on_rows_with_a_consensus():
     assert high.false_rate_high == pytest.approx(1 - 0.025 ** (1 / 30))
     none = classes.alarms(table[10:], prediction[10:])
     assert none.sensitivity.isna().all() and (none.n_rows == 0).all()
+
+
+def test_second_opinions_are_of_pairs_of_different_experts():
+    table = pd.DataFrame([[2, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]], columns=list(VOTE_COLUMNS))
+    found = classes.second_opinions(table)
+    # Of three experts two say the first class: each of them has one who agrees, one who does not.
+    assert found.loc["Seizure", "Seizure"] == pytest.approx(0.5)
+    assert found.loc["Seizure", "LPD"] == pytest.approx(0.5)
+    assert found.loc["LPD", "Seizure"] == pytest.approx(1)
+    assert found.loc["GPD"].isna().all()  # a single vote has no second

@@ -205,9 +205,12 @@ def test_all_tests_of_maps_are_reported():
 
 
 def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
-    decibels = np.array([3.0, 3.2, 2.8])
-    own = sentences.likeness(0.9999, decibels, synthetic=True)
+    found = {"n": 3, "correlation": 0.9999, "mean": 3.0, "sd": 0.16}
+    own = sentences.likeness(found, synthetic=True)
     assert "written by the same function, so that this shows nothing" in own
-    other = sentences.likeness(0.9999, decibels, synthetic=False)
+    other = sentences.likeness(found, synthetic=False)
     assert "same function" not in other
     assert "+3.00 dB in the mean with a standard deviation of 0.16 dB, over 3 values" in other
+    assert "no given spectrogram" in sentences.likeness(
+        dict.fromkeys(found, np.nan), synthetic=False
+    )

@@ -54,6 +54,15 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
     assert list(scores.strata(as_table([[4, 0, 0, 0, 0, 0]]))) == ["all rows", "3-9 votes"]
 
 
+def test_patients_priors_know_the_patients_other_rows_and_nothing_else():
+    votes = np.eye(6, dtype=int)[[0, 0, 1, 2, 2]]
+    table = as_table(votes, folds=[0, 1, 1, 0, 0]).assign(patient_id=[7, 7, 8, 9, 9])
+    known, plain = scores.patient_priors(table), scores.fold_priors(table)
+    np.testing.assert_allclose(known[0], (10 * plain[0] + votes[1]) / 11)
+    np.testing.assert_allclose(known[2:], plain[2:])  # alone, or all in the row's own fold
+    np.testing.assert_allclose(known.sum(axis=1), 1)
+
+
 def test_fold_priors_do_not_see_their_own_fold():
     prior = scores.fold_priors(as_table(np.eye(6, dtype=int)[[0, 0, 1, 2]], folds=[0, 0, 1, 1]))
     # Of the two rows of the other fold, and of one more that votes for all alike.
