@@ -9,7 +9,7 @@
 
 The prior answers with the mean vote of other patients' rows of the same group, the floor
 is a lower bound: the score of who knows the distribution that votes were drawn from.
-Networks are calibrated and blended with what suits other folds.
+Networks get the temperatures and shares that suit other folds.
 """
 
 from pathlib import Path

@@ -65,14 +65,21 @@ def block(output_dir, of):
 
 def _said(found):
     """Return what notebook 5 says, as the lines of a list."""
-    names = ("scorecard", "closed", "doubt", "coverage", "alarms")
+    names = ("against_marks", "closed", "calibration_error", "doubt", "coverage", "alarms")
     tables = {name: _table(found[name]) for name in names}
-    shown = tables["doubt"].answer.isin(["blend", "true opinion"])
+    for name in ("calibration_error", "doubt"):
+        shown = tables[name].answer.isin(["blend", "true opinion"])
+        tables[name] = tables[name][shown].set_index("answer")
     tests = _table(found["deletion"] + found["planted"])
     texts = [
-        sentences.places(tables["scorecard"]),
+        sentences.blend(found["blend"]),
+        sentences.places(tables["against_marks"]),
         sentences.closed(tables["closed"]),
-        sentences.doubt(tables["doubt"][shown].set_index("answer")),
+        "\n".join(
+            f"Calibration error of {line}"
+            for line in sentences.calibration(tables["calibration_error"]).splitlines()
+        ),
+        sentences.doubt(tables["doubt"]),
         sentences.coverage(tables["coverage"]),
         "\n".join(f"Blend, {line}" for line in sentences.alarms(tables["alarms"]).splitlines()),
         *(

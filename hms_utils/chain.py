@@ -10,11 +10,14 @@ from pathlib import Path
 
 import papermill
 import psutil
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.eeg import read_test
+from hms_utils.eeg import has_no_rows, read_test
 from hms_utils.scores import WELL
 
 NOTEBOOKS = (
@@ -45,6 +48,11 @@ FULL = {
 }
 # What the chain itself passes.
 _FOLDERS = ("DATA_DIR", "OUTPUT_DIR")
+_NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError", "TerminatedWorkerError")
+_LESS = (
+    "free some memory, or take fewer patients (MAX_PATIENTS), smaller tiles (REDUCE) or smaller "
+    "batches (BATCH_SIZE)"
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,27 @@ def select(first=None, only=None):
         )
     start = numbers.index(number)
     return NOTEBOOKS[start:] if first else NOTEBOOKS[start : start + 1]
+
+
+def leave_out_submission(notebooks, location):
+    """Return the notebooks without the last where there is nothing to answer, and say so.
+
+    Parameters
+    ----------
+    notebooks : sequence of str
+    location : paths.DataLocation
+
+    Returns
+    -------
+    tuple of str
+        All of them if ``test.csv`` has rows, is missing or damaged, or if no other
+        notebook was asked for.
+    """
+    table = location.path / "test.csv"
+    if len(notebooks) == 1 or NOTEBOOKS[-1] not in notebooks or not has_no_rows(table):
+        return notebooks
+    print(f"{table} has no rows: the run ends after {NOTEBOOKS[-2]}, without a submission")
+    return notebooks[:-1]
 
 
 def read_parameters(assignments, notebooks):
@@ -191,14 +220,17 @@ def run(notebooks, parameters, location, output_dir, *, full):
         test table is wrong.
     FileNotFoundError
         If the test table is missing, or ImageNet weights that are asked for.
+    OSError
+        If the output folder cannot be written to, or another run writes there.
+    KeyboardInterrupt
+        If a notebook was interrupted.
     """
     if any(brace in str(output_dir) for brace in "{}"):
         raise ValueError(f"{output_dir}: expected an output folder without braces in its name")
     values = {name: (FULL.get(name, {}) if full else {}) | parameters[name] for name in notebooks}
     _check_needs(values, location)
-    if NOTEBOOKS[-1] in notebooks:
-        (output_dir / "submission.csv").unlink(missing_ok=True)  # it is of this run or none
-    (output_dir / "executed").mkdir(parents=True, exist_ok=True)
+    for folder in ("executed", "figures", "metrics", ""):
+        paths.require_writable(output_dir / folder)
     for position, name in enumerate(notebooks, 1):
         print(f"[{position}/{len(notebooks)}] {name}", flush=True)
         own = papermill.inspect_notebook(_notebook(name))
@@ -232,20 +264,34 @@ def _execute(name, parameters, output_dir):
                 str(executed),
                 parameters,
                 kernel_name="python3",
+                kernel_manager_class=_OwnKernel,
                 cwd=str(paths.REPOSITORY),
                 progress_bar=sys.stderr.isatty(),
                 stdout_file=_Indented(sys.stdout),
                 extra_arguments=["--log-level=CRITICAL"],
             )
         except PapermillExecutionError as failure:
+            if failure.ename == "KeyboardInterrupt":
+                raise KeyboardInterrupt from None
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
+            if failure.ename in _NO_MEMORY:
+                error += f"; {_LESS}"
         except DeadKernelError:
-            error = "the kernel died, most likely for lack of memory"
-        except CellTimeoutError as failure:
-            error = str(failure)
+            error = f"the kernel died, most likely for lack of memory; {_LESS}"
+        except (CellTimeoutError, OSError, RuntimeError) as failure:
+            # Such as a kernel that does not start, or a full disk below the executed notebook.
+            error = f"{executed}: {str(failure).strip() or type(failure).__name__}"
     headline = error or (paths.read_json(metrics)["headline"] if metrics.is_file() else "")
     seconds = time.perf_counter() - started
     return Result(name, seconds, peak[0], headline, executed, error is not None)
+
+
+class _OwnKernel(AsyncKernelManager):
+    """A kernel of this Python, whatever others are installed under the same name."""
+
+    @property
+    def kernel_spec(self):
+        return KernelSpec(**get_kernel_dict())
 
 
 class _Indented:

@@ -1,9 +1,11 @@
 """The command line: ``python -m hms_utils``."""
 
 import os
+import shlex
 import shutil
+import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -20,6 +22,9 @@ _DOWNLOAD_NEEDS = f"""The download needs
 Or download the files by hand into the folder named above."""
 
 
+_INTERRUPTED = 130  # as a shell says it
+
+
 @contextmanager
 def _plain_errors():
     """Show what a user can mend as one line instead of a traceback."""
@@ -27,6 +32,11 @@ def _plain_errors():
         yield
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
+    except MemoryError as error:
+        raise click.ClickException(f"too little memory: {error or 'it is used up'}") from error
+    except KeyboardInterrupt:
+        print("\nInterrupted: what was complete is kept, the same command goes on from there")
+        sys.exit(_INTERRUPTED)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -35,6 +45,11 @@ def main():
 
     Research software, not a medical device.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # What the encoding of a redirected output lacks, such as a bar's block or a letter of a
+        # file's name, is no reason to die.
+        stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
 
 
 @main.command()
@@ -69,13 +84,15 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     Stages that are complete are not computed again: a second run, or one after
     an interruption, goes on where the first stopped.
     """
-    with _plain_errors():
+    with _plain_errors(), ExitStack() as stack:
         from hms_utils import chain, report, sample
 
         notebooks = chain.select(first, only)
         parameters = chain.read_parameters(assignments, notebooks)
         output_dir = paths.find_output_dir(output_dir)
+        stack.enter_context(paths.locked(output_dir))
         location = sample.locate(data_dir, output_dir)
+        notebooks = chain.leave_out_submission(notebooks, location)
         full = not location.is_synthetic if quick is None else not quick
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
         if scheduler:
@@ -88,6 +105,8 @@ def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
     if last.failed:
         print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
         print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
+        if (output_dir / "submission.csv").is_file():
+            print(f"{output_dir / 'submission.csv'} is of an earlier run", file=sys.stderr)
     elif notebooks[-1] == chain.NOTEBOOKS[-1]:
         print(f"\nSubmission: {output_dir / 'submission.csv'}")
     with _plain_errors():
@@ -109,6 +128,30 @@ def sample(out, patients, seed, max_eegs):
         folder = Path(out).expanduser().resolve()
         sample.generate(folder, n_patients=patients, seed=seed, max_eegs=max_eegs)
         print(f"{out}: {patients} patients\n{paths.SYNTHETIC_NOTICE}")
+
+
+@main.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--labels",
+    required=True,
+    help="CSV table of file, second, patient and class, or the six columns of votes.",
+)
+@click.option("--out", required=True, help="New or empty folder.")
+def import_(files, labels, out):
+    """Make a data set in the competition's layout of recordings of your own.
+
+    Each FILE is a .edf, .bdf or .parquet recording of 50 s or more with electrodes.
+    Those that the table does not name become test recordings. If a file or a row
+    is wrong, all that are wrong are named and nothing is written.
+    """
+    with _plain_errors():
+        from hms_utils import sample
+
+        train, test = sample.import_recordings(files, labels, out)
+    patients = train.patient_id.nunique()
+    print(f"{out}: {len(train)} labels of {patients} patients, {len(test)} test recordings")
+    print(f"Train on it: python -m hms_utils run --data-dir {shlex.quote(out)} --quick")
 
 
 @main.command()

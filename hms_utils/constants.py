@@ -7,7 +7,8 @@ COMPETITION = "hms-harmful-brain-activity-classification"
 CLASSES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
 VOTE_COLUMNS = tuple(f"{name.lower()}_vote" for name in CLASSES)
 
-# Rows with this many votes or more: the leaderboard's population, as competitors report.
+# Rows with this many votes or more: the leaderboard's population, as competitors report,
+# kaggle.com/competitions/hms-harmful-brain-activity-classification/discussion/492471.
 WELL_VOTED = 10
 
 SFREQ = 200  # samples per second
@@ -34,6 +35,7 @@ CHAINS = {
 # Each chain's counterpart on the other side of the head.
 MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
 DIFFERENCES = tuple(pair for chain in CHAINS.values() for pair in pairwise(chain))
+MIDLINE = (("Fz", "Cz"), ("Cz", "Pz"))  # of the double banana, but in no chain
 # Of a recording that holds differences instead of electrodes.
 BIPOLAR_COLUMNS = (*("-".join(pair) for pair in DIFFERENCES), "EKG")
 

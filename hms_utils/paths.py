@@ -1,12 +1,25 @@
-"""Where the data is, where output goes, and writing without half-written files."""
+"""Where the data is, where output goes; whole files or none, and one writer at a time."""
 
+import errno
 import functools
 import hashlib
 import json
 import os
+import re
+import shutil
+import socket
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+import psutil
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where nothing is locked
+    fcntl = None
 
 from hms_utils.constants import COMPETITION
 
@@ -23,6 +36,16 @@ SYNTHETIC_MODELS_NOTICE = (
     "The models were trained on SYNTHETIC recordings: their answers say nothing about a patient."
 )
 DATA_FILES = ("train.csv", "train_eegs", "train_spectrograms")
+_LOCK = ".lock"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DamagedFileError(ValueError):
+    """A file of an earlier stage that is there, but not as the suite wrote it."""
+
+
+class UnwritableError(OSError):
+    """A file that the system does not let us write, by name."""
 
 
 @dataclass(frozen=True)
@@ -156,14 +179,178 @@ def replacing(path):
     Path
         A temporary file of the same folder and suffixes, which becomes `path` if
         the block ends without an error and is removed otherwise.
+
+    Raises
+    ------
+    UnwritableError
+        If the system does not let us; with the file and, on a full disk, what is free.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    with writing(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path):
+    """Have the system's refusal to write name the file, and on a full disk what is free.
+
+    Parameters
+    ----------
+    path : Path
+        What the block writes, a file or all that is in a folder.
+
+    Raises
+    ------
+    UnwritableError
+    """
     try:
-        yield temporary
-        temporary.replace(path)
+        yield
+    except UnwritableError:
+        raise
+    except OSError as error:
+        # Libraries put the system's words into their own, without its number.
+        full = error.errno in _FULL or re.search(
+            "No space left|Disk quota|File too large|requested and", str(error)
+        )
+        if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        reason = error.strerror or "no space left"
+        if full:
+            there = next(each for each in (path, *path.parents) if each.exists())
+            reason += f"; {shutil.disk_usage(there).free / 1e6:.0f} MB are free in {there}"
+        raise UnwritableError(f"{path}: cannot be written: {reason}") from error
+
+
+def require_writable(folder):
+    """Raise UnwritableError unless a file can be written into a folder, which is made."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+
+
+@contextmanager
+def locked(folder):
+    """Keep all others from writing into an output folder.
+
+    A process and what it starts hold the lock together; it ends with the process that
+    took it, however that ends. What a killed writer left half written is removed.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds the lock; with its number, computer and start.
+    UnwritableError
+        If the folder cannot be written to.
+    """
+    path = folder / _LOCK
+    with writing(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    with file:
+        if not _lock(file):
+            _refuse_others(folder, file)
+            yield
+            return
+        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise BlockingIOError(f"{folder}: another run has ended here just now; try again")
+        with writing(path):
+            file.truncate(0)
+            since = datetime.now().astimezone().isoformat(" ", "seconds")
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+            file.write(json.dumps(holder))
+            file.flush()
+        _sweep(folder)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _lock(file):
+    """Lock an open file until it is closed, or return False if another one has."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        print(f"{file.name}: cannot be locked ({error.strerror}): start no second run here")
+    return True
+
+
+def _refuse_others(folder, file):
+    """Raise unless the lock is held by this process or one that it was started by."""
+    file.seek(0)
+    try:
+        holder = json.loads(file.read())
+        pid, host, since = holder["pid"], holder["host"], holder["since"]
+    except (ValueError, KeyError, TypeError):
+        raise BlockingIOError(f"{folder}: another run is beginning to write here") from None
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    if host != socket.gethostname() or pid not in ours:
+        raise BlockingIOError(
+            f"{folder}: another run writes here, process {pid} on {host} since {since}; wait for "
+            "it, end it, or name another output folder"
+        )
+
+
+def _sweep(folder):
+    """Remove temporary files of `replacing` whose process was killed."""
+    for path in folder.rglob(".*"):
+        writer = re.match(r"\.(\d+)\.", path.name)
+        if writer and path.is_file() and not psutil.pid_exists(int(writer[1])):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def filling(folder):
+    """Fill a folder as a whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist or be empty.
+
+    Yields
+    ------
+    Path
+        A new folder beside it, which takes its place if the block ends without an
+        error and is removed otherwise.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds anything.
+    OSError
+        If it cannot be written, or the disk is full.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder}: expected a new or empty folder, found files in it")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OSError(f"{folder}: cannot be written ({reason}); nothing is left of it") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @functools.cache  # what runs was read once too
@@ -192,6 +379,53 @@ def write_json(path, content):
         temporary.write_text(json.dumps(finite, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path):
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path, notebook=""):
+    """Read the dict that a JSON file holds, as `read`."""
+    return read(path, lambda file: dict(json.loads(file.read_text(encoding="utf-8"))), notebook)
+
+
+def read(path, reader, notebook=""):
+    """Read a file that the suite wrote, or say by name that it is damaged.
+
+    Parameters
+    ----------
+    path : Path
+    reader : callable
+        Such as ``pandas.read_parquet``.
+    notebook : str
+        The notebook that writes it again.
+
+    Returns
+    -------
+    object
+        What `reader` returns.
+
+    Raises
+    ------
+    DamagedFileError
+        If its content is not what the reader expects.
+    OSError
+        If it is not there or cannot be read at all, which may be true of a whole file.
+    """
+    again = f"; run notebooks/{notebook}.ipynb again" if notebook else ""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise OSError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return reader(path)
+    # pyarrow, h5py and NumPy have many words for bytes that are not what they expect.
+    except (ValueError, OSError, KeyError, IndexError, TypeError, EOFError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise DamagedFileError(
+            f"{path}: expected a whole file, found a damaged one ({reason}){again}"
+        ) from error
+
+
+def checksum(path):
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

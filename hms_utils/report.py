@@ -84,15 +84,20 @@ def _part(exporter, path, output_dir, result):
     metrics = output_dir / "metrics" / f"{path.stem}.json"  # written by a notebook's last cell
     failed = result.failed if result else not metrics.is_file()
     part = {"name": path.stem, "title": path.stem, "result": result, "failed": failed}
-    if result:
-        part["headline"] = result.headline
-    else:
-        part["headline"] = "it did not finish" if failed else paths.read_json(metrics)["headline"]
     try:
+        part["headline"] = "it did not finish"
+        if result:
+            part["headline"] = result.headline
+        elif not failed:
+            part["headline"] = paths.read(metrics, lambda file: paths.read_json(file)["headline"])
         notebook = nbformat.read(path, as_version=4)
-    except ValueError as error:  # cut off when a run was killed
-        return part | {"failed": True, "headline": f"{path} cannot be read: {error}", "body": ""}
-    soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+        page, _ = exporter.from_notebook_node(notebook)
+    except paths.DamagedFileError as error:
+        return part | {"failed": True, "headline": str(error), "body": ""}
+    except Exception as error:  # cut off when a run was killed, or anything but a notebook
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        return part | {"failed": True, "headline": f"{path} cannot be read: {reason}", "body": ""}
+    soup = BeautifulSoup(page, "html.parser")
     _tidy(soup, path.stem)
     title = soup.find("h2")
     if title:

@@ -11,7 +11,17 @@ from scipy.signal import resample_poly
 
 from hms_utils import sample
 from hms_utils.constants import EEG_COLUMNS
+from tests.faults import table as faults_table
 from tests.untrained import seal_untrained
+
+
+def pytest_addoption(parser):
+    parser.addoption("--faults-table", type=Path, help="Write what the tests of faults found here.")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if path := config.getoption("faults_table"):
+        faults_table.write(path, terminalreporter.getreports("passed"))
 
 
 def pytest_collection_modifyitems(items):

@@ -81,7 +81,7 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
         assert f'<h2 id="{name}">' in page
         assert paths.read_json(tmp_path / "metrics" / f"{name}.json")["headline"] in page
 
-    for name, number in {"01_eda": 5, "02_spectrograms": 3, "05_comparison": 9}.items():
+    for name, number in {"01_eda": 12, "02_spectrograms": 3, "05_comparison": 9}.items():
         executed = nbformat.read(tmp_path / "executed" / f"{name}.ipynb", as_version=4)
         outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
         assert sum("image/png" in output.get("data", {}) for output in outputs) >= number, name
@@ -185,7 +185,7 @@ def test_first_notebook_runs_without_data(default_sample):
     text = "".join(o.text for c in executed.cells for o in c.get("outputs", []) if "text" in o)
     assert "the generated sample, as no data was found" in text
     assert "SYNTHETIC" in text
-    assert len(list((default_sample / "figures").glob("pattern_*.png"))) == 6
+    assert len(list((default_sample / "figures").glob("pattern_*.png"))) == 7
 
 
 def test_cnn_beats_the_prior_on_the_default_sample(default_sample):

@@ -22,10 +22,14 @@ def metrics(tmp_path):
         for model, kl, low in (("prior", 0.9, 0.8), ("blend", 0.469, 0.41), ("floor", 0.1, None))
     ]
     bounds = {"low": 0.45, "high": 0.63}
+    mark = {"model": "blend", "group": "all rows", "mark": "prior", "difference": -0.15}
+    mark["n_patients"] = 60
+    error = {"error": 0.05, "expected": 0.03, "low": 0.02, "high": 0.04}
     line = {"model": "blend", "group": "all rows", "floor": "floor", "closed": 0.55}
     doubt = {"rank": 0.03, "rank_low": -0.14, "rank_high": 0.2, "model": 1.13, "experts": 0.77}
     doubt |= {"gap": 0.37, "gap_low": 0.29, "gap_high": 0.44}
-    alarm = {"threshold": 0.2, "n_rows": 0, "found": 0, "n_others": 108, "false_alarms": 2}
+    alarm = {"threshold": 0.2, "n_rows": 0, "n_patients": 0, "found": 0}
+    alarm |= {"n_others": 108, "n_other_patients": 60, "false_alarms": 2}
     alarm |= {"sensitivity": None, "sensitivity_low": None, "sensitivity_high": None}
     alarm |= {"false_rate": 0.02, "false_rate_low": 0, "false_rate_high": 0.06}
     test = {"model": "cnn", "mean": 0.1, "low": -0.1, "high": 0.3, "n_rows": 40, "n_patients": 30}
@@ -33,6 +37,9 @@ def metrics(tmp_path):
         tmp_path / "metrics" / "05_comparison.json",
         {
             "scorecard": scorecard,
+            "blend": {"cnn": {"share": 1.0}, "b0": {"share": 0.0}},
+            "against_marks": [mark | {"low": -0.2, "high": -0.1}],
+            "calibration_error": [{"answer": "blend"} | error, {"answer": "cnn, raw"} | error],
             "closed": [line | bounds],
             "doubt": [{"answer": "blend"} | doubt, {"answer": "cnn, raw"} | doubt],
             "coverage": [{"level": 0.5, "attainable": 0.61, "covered": 0.5} | bounds],
@@ -54,7 +61,11 @@ def test_the_block_has_the_runs_figures_and_what_they_are_of(metrics):
     assert "| | all rows (123) | >= 10 votes (123) |" in lines
     assert "| blend | 0.469 (0.410-0.610) | 0.469 (0.410-0.610) |" in lines
     assert "| floor | 0.100 | 0.100 |" in lines
-    assert any("55% (45% to 63%) of the way" in line for line in lines)
+    assert any(line.startswith("- cnn alone answers") for line in lines)
+    assert "- blend: better than uniform and each prior in all rows" in lines
+    assert sum("- Calibration error of blend: 0.050, more than" in line for line in lines) == 1
+    assert not any("cnn, raw" in line for line in lines)
+    assert any("55% (45% to 63%) in all rows" in line for line in lines)
     assert sum("when experts disagree is not shown" in line for line in lines) == 1
     assert any("none to judge by; alarms in 2 of 108 others" in line for line in lines)
     assert any(line.startswith("- cnn's map passes 1 of 2 tests") for line in lines)

@@ -173,9 +173,12 @@ def _build_wheel(folder):
     for name in ("pyproject.toml", "LICENSE"):
         shutil.copy(paths.REPOSITORY / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps"]
-    command = [*pip, "--no-build-isolation", "--wheel-dir", folder, source]
+    # From within: in a path pip takes [ and ; for marks of its own.
+    command = [*pip, "--no-build-isolation", "--wheel-dir", folder, "."]
     env = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # 1980, as `ZipInfo` dates files
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=source, env=env, capture_output=True, text=True, errors="replace"
+    )
     if done.returncode:
         raise RuntimeError(
             f"the wheel of hms_utils could not be built:\n{done.stderr.strip()}\n"

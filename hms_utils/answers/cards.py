@@ -1,7 +1,6 @@
 """Second-reader cards: one window as an EEG reader knows it, with votes and prediction."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -10,20 +9,10 @@ from hms_utils.constants import (
     CLASSES,
     EEG_SECONDS,
     RESEARCH_NOTICE,
-    SFREQ,
-    SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
-from hms_utils.eeg import (
-    cut,
-    differences_of,
-    has_signal,
-    read_eeg,
-    read_spectrogram,
-    read_window,
-    source_files,
-)
-from hms_utils.images import ABSENT, N_ROWS, draw_window, long_spectrogram
+from hms_utils.eeg import differences_of, has_signal, read_label_window, read_window
+from hms_utils.images import N_ROWS, draw_window, long_spectrogram
 from hms_utils.plots import draw_card
 
 
@@ -99,15 +88,7 @@ def card_of_window(data_dir, window, **shown):
     ValueError
         If a file cannot be read; a spectrogram that is missing is left out.
     """
-    files = source_files(Path(data_dir), "train", window.eeg_id, window.spectrogram_id)
-    near, far = files
-    start = window.eeg_label_offset_seconds
-    eeg = cut(read_eeg(near), start, EEG_SECONDS, SFREQ, near)
-    rows = ABSENT
-    if far.is_file():
-        start = window.spectrogram_label_offset_seconds
-        rate = 1 / SPECTROGRAM_STEP
-        rows = cut(read_spectrogram(far), start, SPECTROGRAM_SECONDS, rate, far)
+    eeg, rows = read_label_window(data_dir, window)
     return draw_card(eeg, rows, **shown)
 
 

@@ -3,13 +3,26 @@
 In come ``train.csv`` and ``test.csv`` (`load_metadata`, `read_test`), EEG and spectrogram
 files of the competition (`read_eeg`, `read_spectrogram`), and recordings of any origin, EDF
 and BDF among them (`open_recording`, which calls `clinical.open_clinical`). Out go checked
-tables, the rows to use of them (`select_windows`), and microvolts at 200 Hz: in the
+tables, the rows to use of them (`select_windows`), windows to look at (`find_examples`), what
+recordings are like (`survey`), and microvolts at 200 Hz: in the
 competition's columns, or as differences along the four chains (`bipolar`, of any recording
 `differences_of`). Notebooks 1 to 3 and 6 use it.
 """
 
-from hms_utils.eeg.files import cut, read_eeg, read_spectrogram, source_files
+from hms_utils.eeg.examples import ARTEFACT, Example, find_examples
+from hms_utils.eeg.files import (
+    cut,
+    is_readable,
+    read_eeg,
+    read_label_window,
+    read_spectrogram,
+    source_files,
+    write_eeg,
+    write_spectrogram,
+)
 from hms_utils.eeg.montage import (
+    F_HIGH,
+    USUAL,
     amplitude,
     bipolar,
     bridge_gaps,
@@ -19,19 +32,26 @@ from hms_utils.eeg.montage import (
     judge_amplitude,
 )
 from hms_utils.eeg.recording import Recording, describe, open_recording, read_window
+from hms_utils.eeg.survey import survey
 from hms_utils.eeg.tables import (
     TEST_COLUMNS,
     TRAIN_COLUMNS,
     clearest,
+    has_no_rows,
     load_metadata,
     read_test,
     select_windows,
     vote_shares,
+    with_files,
 )
 
 __all__ = [
+    "ARTEFACT",
+    "F_HIGH",
     "TEST_COLUMNS",
     "TRAIN_COLUMNS",
+    "USUAL",
+    "Example",
     "Recording",
     "amplitude",
     "bipolar",
@@ -41,15 +61,23 @@ __all__ = [
     "describe",
     "differences_of",
     "fill_gaps",
+    "find_examples",
+    "has_no_rows",
     "has_signal",
+    "is_readable",
     "judge_amplitude",
     "load_metadata",
     "open_recording",
     "read_eeg",
+    "read_label_window",
     "read_spectrogram",
     "read_test",
     "read_window",
     "select_windows",
     "source_files",
+    "survey",
     "vote_shares",
+    "with_files",
+    "write_eeg",
+    "write_spectrogram",
 ]

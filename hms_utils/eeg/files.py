@@ -1,12 +1,22 @@
 """The competition's EEG and spectrogram files: read, checked, and windows cut out of them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hms_utils.constants import EEG_COLUMNS, NEW_NAMES, SPECTROGRAM_COLUMNS, SPECTROGRAM_STEP
+from hms_utils.constants import (
+    EEG_COLUMNS,
+    EEG_SECONDS,
+    NEW_NAMES,
+    SFREQ,
+    SPECTROGRAM_COLUMNS,
+    SPECTROGRAM_SECONDS,
+    SPECTROGRAM_STEP,
+)
 
 
 def source_files(data_dir, split, eeg_id, spectrogram_id):
@@ -15,6 +25,40 @@ def source_files(data_dir, split, eeg_id, spectrogram_id):
         data_dir / f"{split}_eegs" / f"{eeg_id}.parquet",
         data_dir / f"{split}_spectrograms" / f"{spectrogram_id}.parquet",
     )
+
+
+def read_label_window(data_dir, row):
+    """Read a training window: its EEG and the ten minutes of spectrogram around it.
+
+    Parameters
+    ----------
+    data_dir : path-like
+        Folder in the competition's layout.
+    row : Series
+        A row of the training table.
+
+    Returns
+    -------
+    eeg : ndarray of float32, shape (10000, 20)
+        As `read_eeg`, the 50 s around the label.
+    rows : ndarray of float32, shape (300, 400)
+        As `read_spectrogram`; all NaN if there is no such file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the EEG is missing.
+    ValueError
+        If a file cannot be read, or ends before the window.
+    """
+    near, far = source_files(Path(data_dir), "train", row.eeg_id, row.spectrogram_id)
+    eeg = cut(read_eeg(near), row.eeg_label_offset_seconds, EEG_SECONDS, SFREQ, near)
+    rate = 1 / SPECTROGRAM_STEP
+    if not far.is_file():
+        shape = SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)
+        return eeg, np.full(shape, np.nan, np.float32)
+    start = row.spectrogram_label_offset_seconds
+    return eeg, cut(read_spectrogram(far), start, SPECTROGRAM_SECONDS, rate, far)
 
 
 def read_eeg(path):
@@ -36,6 +80,8 @@ def read_eeg(path):
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let us read it.
     ValueError
         If it is no whole parquet file, lacks a column or holds no numbers.
     """
@@ -61,6 +107,8 @@ def read_spectrogram(path):
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If the system does not let us read it.
     ValueError
         If it is no whole parquet file, lacks a column, or its ``time`` is not
         1, 3, 5, …
@@ -75,6 +123,35 @@ def read_spectrogram(path):
             f"{_name(path)}: expected time 1, 3, 5, …, found {time[row]:g} in row {row}"
         )
     return np.ascontiguousarray(values[:, 1:])
+
+
+def write_eeg(path, eeg):
+    """Write what `read_eeg` reads.
+
+    Parameters
+    ----------
+    path : Path
+    eeg : ndarray of float32, shape (n_samples, 20)
+        Microvolts at 200 Hz, columns as in `constants.EEG_COLUMNS`.
+    """
+    frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
+    frame.to_parquet(path, write_page_checksum=True)
+
+
+def write_spectrogram(path, rows, time_type=np.int64):
+    """Write what `read_spectrogram` reads.
+
+    Parameters
+    ----------
+    path : Path
+    rows : ndarray of float32, shape (n_rows, 400)
+        Power in µV²/Hz, columns as in `constants.SPECTROGRAM_COLUMNS`.
+    time_type : type
+        Of the column ``time``: the competition has int64 in training and int16 in test.
+    """
+    frame = pd.DataFrame(rows, columns=list(SPECTROGRAM_COLUMNS))
+    frame.insert(0, "time", 1 + SPECTROGRAM_STEP * np.arange(len(frame), dtype=time_type))
+    frame.to_parquet(path, write_page_checksum=True)
 
 
 def cut(recording, start, seconds, rate, path):
@@ -99,15 +176,30 @@ def cut(recording, start, seconds, rate, path):
     Raises
     ------
     ValueError
-        If the recording ends before the window.
+        If the window begins before the recording or ends after it.
     """
-    window = recording[int(start * rate) : int((start + seconds) * rate)]
+    if not 0 <= start < np.inf:
+        raise ValueError(f"{_name(path)}: expected a window from second 0 on, found {start:g} s")
+    first = int(start * rate + 1e-6)  # 0.29 s are 58 samples, not 57.99…
+    window = recording[first : first + round(seconds * rate)]
     if len(window) < seconds * rate:
         raise ValueError(
             f"{_name(path)}: expected {start + seconds:g} s for the window at {start:g} s, "
             f"found {len(recording) / rate:g} s"
         )
     return window
+
+
+def is_readable(path):
+    """Return whether the system lets us read a file, or there is none."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _name(path):
@@ -118,8 +210,9 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
     """Read columns as float32 (n_rows, n_columns), under these names or others for them."""
     if not path.is_file():
         raise FileNotFoundError(f"{_name(path)}: expected a parquet file, found none at {path}")
+    content = pa.BufferReader(_read_bytes(path))
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content, page_checksum_verification=True) as file:
             found = _find_columns(path, file.schema_arrow.names, columns, aliases or {})
             missing = [name for name in columns if name not in found]
             if missing and missing != [optional]:
@@ -138,6 +231,20 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
         if name in found:
             row[:] = _numbers(path, table.column(found[name]), found[name])
     return values.T
+
+
+def _read_bytes(path):
+    """Read a file, a second time where a network stumbled."""
+    try:
+        try:
+            return path.read_bytes()
+        except (PermissionError, FileNotFoundError):
+            raise
+        except OSError:
+            time.sleep(1)
+            return path.read_bytes()
+    except OSError as error:
+        raise OSError(f"{_name(path)}: cannot be read: {error.strerror}") from error
 
 
 def _find_columns(path, there, columns, aliases):

@@ -20,6 +20,8 @@ TRAIN_COLUMNS = (
     *VOTE_COLUMNS,
 )
 TEST_COLUMNS = ("spectrogram_id", "eeg_id", "patient_id")
+_MOST_VOTES = 1000  # of a row; panels of the competition are of 28 and fewer
+_EXACT = 2**53  # the largest whole numbers that a float holds
 
 
 def load_metadata(data_dir, split):
@@ -35,23 +37,25 @@ def load_metadata(data_dir, split):
     Returns
     -------
     DataFrame
-        The table as it stands in the file. Every train row has non-negative
-        whole votes that add to at least one.
+        The table as it stands in the file, ids and votes as int64 even if they are
+        written as ``123.0``, and rows that stand twice once. Every train row has
+        non-negative whole votes that add to at least one.
 
     Raises
     ------
     FileNotFoundError
         If the table is missing.
     ValueError
-        If a column is missing, not numeric or has gaps, if there are no rows,
-        if votes are impossible, or if test recordings repeat.
+        If a column is missing, not numeric or has gaps, if ids are no whole numbers,
+        offsets are not finite, there are no rows, votes are impossible, or a label or a
+        test recording stands in two rows that differ.
     """
     path = Path(data_dir) / f"{split}.csv"
     columns = {"train": TRAIN_COLUMNS, "test": TEST_COLUMNS}[split]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's {split} table, found no file")
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
     if missing := [name for name in columns if name not in table]:
@@ -65,13 +69,28 @@ def load_metadata(data_dir, split):
             raise ValueError(
                 f"{path}: expected no gaps in {name}, found {table[name].isna().sum()}"
             )
+        if name.endswith(("_id", "_vote")):
+            table[name] = _whole(path, table[name])
+        elif name.endswith("_seconds") and not np.isfinite(table[name]).all():
+            raise ValueError(f"{path}: expected finite numbers in {name}, found infinity")
+    if table.duplicated().any():
+        print(f"{path}: {table.duplicated().sum()} rows stand there twice; each counts once")
+        table = table.drop_duplicates(ignore_index=True)
     if split == "train":
         votes = table[list(VOTE_COLUMNS)].to_numpy()
-        bad = (votes < 0).any(axis=1) | (votes % 1 != 0).any(axis=1) | (votes.sum(axis=1) == 0)
+        most = votes.max(axis=1)  # first: a sum of absurd numbers may be too large for an integer
+        total = np.where(most > _MOST_VOTES, most, votes.sum(axis=1))
+        bad = (votes < 0).any(axis=1) | (total == 0) | (total > _MOST_VOTES)
         if bad.any():
             raise ValueError(
-                f"{path}: expected whole votes of zero and more with a sum of at least one, "
+                f"{path}: expected whole votes of zero and more with a sum of 1 to {_MOST_VOTES}, "
                 f"found {bad.sum()} rows without, label_id {table.label_id[bad].tolist()[:3]} first"
+            )
+        if table.label_id.duplicated().any():
+            repeated = table.label_id[table.label_id.duplicated()].unique()
+            raise ValueError(
+                f"{path}: expected one row per label_id, found {repeated.tolist()[:3]} again with "
+                "other values"
             )
     elif table.eeg_id.duplicated().any():
         repeated = table.eeg_id[table.eeg_id.duplicated()].unique()
@@ -79,6 +98,60 @@ def load_metadata(data_dir, split):
             f"{path}: expected one row per eeg_id, found {repeated.tolist()[:3]} again"
         )
     return table
+
+
+def _whole(path, column):
+    """Return a column of whole numbers as int64."""
+    if pd.api.types.is_integer_dtype(column) and column.dtype != np.uint64:
+        return column.astype(np.int64)
+    good = (column % 1 == 0) & (column.abs() < _EXACT)
+    if not good.all():
+        raise ValueError(
+            f"{path}: expected whole numbers in {column.name}, found "
+            f"{column[~good].iloc[0]} in row {int(np.argmin(good)) + 1}"
+        )
+    return column.astype(np.int64)
+
+
+def with_files(metadata, data_dir):
+    """Leave out rows whose EEG is not there, and say on how much of the table the rest stands.
+
+    Parameters
+    ----------
+    metadata : DataFrame
+        As `load_metadata` returns it of the training rows.
+    data_dir : path-like
+
+    Returns
+    -------
+    DataFrame
+        Rows of `metadata` in its order, with a new index.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none of the EEGs.
+    """
+    data_dir = Path(data_dir)
+    here = metadata.eeg_id.isin(_ids(data_dir / "train_eegs"))
+    far = metadata.spectrogram_id.isin(_ids(data_dir / "train_spectrograms"))
+    if not here.any():
+        raise FileNotFoundError(
+            f"{data_dir / 'train_eegs'}: expected an EEG of train.csv, found none of "
+            f"{metadata.eeg_id.nunique()}"
+        )
+    missing = metadata.eeg_id[~here]
+    print(
+        f"This page stands on {here.sum():,} of {len(metadata):,} rows of train.csv "
+        f"({here.mean():.0%}): left out are {len(missing):,} rows of {missing.nunique():,} EEGs "
+        f"that are not there; {(here & ~far).sum():,} rows have no spectrogram file"
+    )
+    return metadata[here].reset_index(drop=True)
+
+
+def _ids(folder):
+    """Return the ids of a folder's parquet files."""
+    return {int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdecimal()}
 
 
 def read_test(data_dir):
@@ -107,13 +180,13 @@ def read_test(data_dir):
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's test table, found no file")
     try:
-        given = pd.read_csv(path)
+        given = pd.read_csv(path, index_col=False)
     except ValueError as error:  # pandas' errors of a broken table are among them
         raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
     table = pd.DataFrame(index=given.index)
     for name in ("eeg_id", "spectrogram_id"):
         numbers = pd.to_numeric(given.get(name, table.index * np.nan), errors="coerce")
-        whole = (numbers >= 0) & (numbers % 1 == 0) & (numbers < 2**53)
+        whole = (numbers >= 0) & (numbers % 1 == 0) & (numbers < _EXACT)
         table[name] = numbers.where(whole, -1).astype(np.int64)
     answerable = table[table.eeg_id >= 0].drop_duplicates("eeg_id", ignore_index=True)
     if answerable.empty:
@@ -124,6 +197,20 @@ def read_test(data_dir):
             "have none; of each the first counts"
         )
     return answerable
+
+
+def has_no_rows(path):
+    """Return whether a table has its header and nothing else.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    try:
+        table = pd.read_csv(path, nrows=1)
+    except (ValueError, OSError):  # another function says what is wrong with it
+        return False
+    return table.empty and set(TEST_COLUMNS) <= set(table)
 
 
 def select_windows(metadata, *, max_patients=0, seed=0):

@@ -13,19 +13,19 @@ from hms_utils.images.competition import (
     LEAD,
     N_ROWS,
     competition_spectrogram,
+    likeness,
     long_spectrogram,
     n_long_rows,
     read_long_spectrogram,
     spectrogram_image,
 )
-from hms_utils.images.draw import ABSENT, QUALITY, VIEW_SECONDS, VIEWS, draw_window
+from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window
 from hms_utils.images.folds import assign_folds, make_folds, save_folds
 from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES
 from hms_utils.images.streaming import stream
 
 __all__ = [
-    "ABSENT",
     "DB_RANGE",
     "F_MAX",
     "LEAD",
@@ -41,6 +41,7 @@ __all__ = [
     "draw_window",
     "eeg_image",
     "fingerprint",
+    "likeness",
     "load",
     "long_spectrogram",
     "make_folds",

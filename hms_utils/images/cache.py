@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from joblib import delayed
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS
-from hms_utils.eeg import source_files
+from hms_utils.eeg import is_readable, source_files
 from hms_utils.images import draw, pixels
-from hms_utils.images.draw import QUALITY, RECORD, VIEWS
+from hms_utils.images.draw import QUALITY, RECORD, UNREADABLE, VIEWS
 from hms_utils.images.pixels import DB_RANGE
 from hms_utils.images.workers import workers
 from hms_utils.progress import progress
 
 _JOB_WINDOWS = 100
+_NOTEBOOK = "02_spectrograms"  # which writes all this
 
 
 def build(
@@ -37,10 +39,12 @@ def build(
     Each file is read once, or once for every 100 windows. An interrupted call
     is continued by the next one, recording by recording; a call with nothing to
     do returns at once.
-    Recordings whose files have changed are drawn again, all of them if the
-    windows, the settings or the code have, or if some had been left out. What
-    cannot be read is left out and listed in ``problems.csv``, as are gaps and
-    recordings without a spectrogram file, whose view ``kaggle600`` stays black.
+    Recordings whose files have changed are drawn again, and those whose images are
+    not the ones that were drawn; all of them if the windows, the settings or the
+    code have changed, or if some had been left out. What cannot be read is left
+    out and listed in ``problems.csv``, as are gaps and recordings without a
+    spectrogram file, whose view ``kaggle600`` stays black. A file that the system
+    did not let us read is tried again by the next call.
 
     Parameters
     ----------
@@ -72,47 +76,61 @@ def build(
     ModuleNotFoundError
         If a scheduler is named and Dask is not installed.
     OSError
-        If the scheduler does not answer.
+        If the scheduler does not answer, the disk is full, or another process
+        writes into `output_dir`.
     """
     if len(reduce) != 2 or set(reduce) - {1, 2, 4, 8}:
         raise ValueError(f"expected reduce to be two of 1, 2, 4 and 8, found {reduce}")
     windows = windows.reset_index(drop=True)
-    data_dir = Path(data_dir)
-    folder = Path(output_dir) / "spectrograms" / "train"
-    partial = folder.with_name(".train.partial")
     settings = {
         "code": paths.code_version(*draw.CODE),
         "reduce": list(reduce),
         "db_range": None if db_range is None else list(db_range),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
-    stamps = _stamps(windows, data_dir)
-    if _read_settings(folder) == settings:
-        records = np.load(folder / "records.npy")
-        if (records["stamp"] == stamps).all():
+    folder = Path(output_dir) / "spectrograms" / "train"
+    with paths.locked(Path(output_dir)):
+        _build(folder, windows, Path(data_dir), settings, n_jobs, scheduler)
+    _report_problems(folder)
+    return folder
+
+
+def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
+    partial, stamps = folder.with_name(".train.partial"), _stamps(windows, data_dir)
+    if _read_json(folder / "settings.json") == settings:
+        missing, records = _missing(folder, windows, stamps, data_dir)
+        if not missing.any():
+            _read_json(folder / "source.json")
+            for path in _write_tables(folder, windows, records):
+                print(f"{path}: expected what was drawn, found a damaged one; written again")
             _write_source(folder, data_dir)
             print(f"Images: {(~records['failed']).sum()} windows in {folder} are up to date")
-            _report_problems(folder)
-            return folder
+            return
         # Some recordings have changed: what was drawn of the others stays,
         # unless rows were left out and the arrays are shorter than the windows.
         _remove(partial)
-        if records["failed"].any():
+        if records is None or records["failed"].any():
             _remove(folder)
         else:
             folder.rename(partial)
-    if _read_settings(partial) != settings:
+    records = None
+    if _read_json(partial / "settings.json") == settings:
+        missing, records = _missing(partial, windows, stamps, data_dir)
+    if records is None:
         _remove(partial)
-        _create(partial, len(windows), reduce)
+        with paths.writing(partial):
+            _create(partial, len(windows), settings["reduce"])
         paths.write_json(partial / "settings.json", settings)
-    _draw_missing(partial, windows, stamps, data_dir, settings, n_jobs, scheduler)
-    _finish(partial, windows)
-    _write_source(partial, data_dir)
+        missing = np.ones(len(windows), bool)
+    _draw(partial, windows, missing, stamps, data_dir, settings, n_jobs, scheduler)
+    if _read_json(partial / "settings.json") != settings:
+        raise RuntimeError(f"{partial}: expected the settings of this run, found another's")
+    with paths.writing(partial):
+        _write_tables(partial, windows, _leave_out_failed(partial))
+        _write_source(partial, data_dir)
     _remove(folder)
     partial.rename(folder)
     paths.write_json(folder / "settings.json", settings)
-    _report_problems(folder)
-    return folder
 
 
 def load(folder, *, quiet=False):
@@ -139,13 +157,21 @@ def load(folder, *, quiet=False):
     ------
     FileNotFoundError
         If the images have not been made.
+    ValueError
+        If a file is damaged, or its content is not what `build` wrote.
     """
     folder = Path(folder)
-    paths.require(folder / "index.parquet", "02_spectrograms")
-    images = {view: np.load(folder / f"{view}.npy", mmap_mode="r") for view in VIEWS}
-    index = pd.read_parquet(folder / "index.parquet")
+    path = paths.require(folder / "index.parquet", _NOTEBOOK)
+    source = paths.read_json(folder / "source.json", _NOTEBOOK)
+    index = paths.read(path, pd.read_parquet, _NOTEBOOK)
+    images, records = _open(folder)
+    drawn, found = records["checksum"][~records["failed"]], _checksums(images)
+    if not np.array_equal(drawn, found) or source.get("index") != paths.checksum(path):
+        raise paths.DamagedFileError(
+            f"{folder}: expected the images and the index that were drawn, found others; "
+            f"run notebooks/{_NOTEBOOK}.ipynb again"
+        )
     if not quiet:
-        source = paths.read_json(folder / "source.json")
         n_patients = index.patient_id.nunique()
         print(f"Images: {len(index)} windows of {n_patients} patients, {source['data']}")
         if source["synthetic"]:
@@ -188,14 +214,70 @@ def _stamps(windows, data_dir):
     return windows.eeg_id.map(stamps).to_numpy("S16")
 
 
-def _read_settings(folder):
-    path = folder / "settings.json"
-    return paths.read_json(path) if path.is_file() else None
+def _read_json(path):
+    """Return what a file of the cache holds, or None if it is missing or damaged."""
+    try:
+        return paths.read_json(path) if path.is_file() else None
+    except paths.DamagedFileError as error:
+        print(f"{error}; made again")
 
 
 def _write_source(folder, data_dir):
     synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
-    paths.write_json(folder / "source.json", {"data": str(data_dir), "synthetic": synthetic})
+    source = {"data": str(data_dir), "synthetic": synthetic}
+    source["index"] = paths.checksum(folder / "index.parquet")
+    paths.write_json(folder / "source.json", source)
+
+
+def _open(folder):
+    """Open the images of each view, and the records, whose number may be greater."""
+    settings = paths.read_json(folder / "settings.json", _NOTEBOOK)
+    tile = len(CHAINS), *pixels.reduced_shape(settings["reduce"])
+    arrays = {}
+    for name in ("records", *VIEWS):
+        path = folder / f"{name}.npy"
+        array = paths.read(path, lambda path: np.load(path, mmap_mode="r+"), _NOTEBOOK)
+        expected = (RECORD, ()) if name == "records" else (np.uint8, tile)
+        if (array.dtype, array.shape[1:]) != expected:
+            raise paths.DamagedFileError(
+                f"{path}: expected {expected[0]} of {expected[1]}, found {array.dtype} of "
+                f"{array.shape}; run notebooks/{_NOTEBOOK}.ipynb again"
+            )
+        arrays[name] = array
+    return arrays, arrays.pop("records")
+
+
+def _checksums(images):
+    """Return a checksum of each window's images, uint32 of shape (n_windows,)."""
+    sums = [0] * min(len(view) for view in images.values())
+    for view in images.values():
+        for row in range(len(sums)):
+            sums[row] = zlib.crc32(np.ascontiguousarray(view[row]), sums[row])
+    return np.array(sums, np.uint32)
+
+
+def _missing(folder, windows, stamps, data_dir):
+    """Return which windows are to be drawn, and the records, or None if these are of no use."""
+    try:
+        images, records = _open(folder)
+        fine = ~records["failed"]
+        lengths = {len(view) for view in images.values()}
+        if len(records) != len(windows) or lengths not in ({len(fine)}, {fine.sum()}):
+            raise paths.DamagedFileError(f"{folder}: expected images of all windows, found others")
+    except (paths.DamagedFileError, FileNotFoundError) as error:
+        print(f"{error}: all images are drawn again")
+        return np.ones(len(windows), bool), None
+    missing = records["stamp"] != stamps
+    for row in np.flatnonzero(records["stamp"] == UNREADABLE):
+        ids = windows.eeg_id[row], windows.spectrogram_id[row]
+        missing[row] = all(is_readable(path) for path in source_files(data_dir, "train", *ids))
+    rows = np.flatnonzero(fine) if lengths == {fine.sum()} else np.arange(len(fine))
+    damaged = np.zeros(len(fine), bool)
+    damaged[rows] = _checksums(images) != records["checksum"][rows]
+    damaged &= fine & ~missing
+    if damaged.any():
+        print(f"{folder}: {damaged.sum()} windows are not as they were drawn: drawn again")
+    return missing | damaged, records
 
 
 def _remove(folder):
@@ -217,11 +299,10 @@ def _create(folder, n_windows, reduce):
     np.save(folder / "records.npy", np.zeros(n_windows, RECORD))
 
 
-def _draw_missing(folder, windows, stamps, data_dir, settings, n_jobs, scheduler):
-    """Draw the windows whose stamp in the folder is not the given one."""
-    arrays = {view: np.load(folder / f"{view}.npy", mmap_mode="r+") for view in VIEWS}
-    records = np.load(folder / "records.npy", mmap_mode="r+")
-    missing = windows[records["stamp"] != stamps]
+def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, scheduler):
+    """Draw the windows that are missing."""
+    arrays, records = _open(folder)
+    missing = windows[missing]
     missing = missing[_seen(missing, records, stamps, data_dir)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
     jobs = []
@@ -241,8 +322,9 @@ def _draw_missing(folder, windows, stamps, data_dir, settings, n_jobs, scheduler
         for numbers, images, found, size in parallel(jobs):
             for view, array in arrays.items():
                 array[numbers] = images[view]
+            found["checksum"] = _checksums(images)
+            found["stamp"] = np.where(found["stamp"] == UNREADABLE, UNREADABLE, stamps[numbers])
             records[numbers] = found
-            records["stamp"][numbers] = stamps[numbers]
             n_bytes += size
             bar.update(len(numbers))
     for array in (*arrays.values(), records):
@@ -268,27 +350,41 @@ def _seen(windows, records, stamps, data_dir):
     return np.array(seen, bool)
 
 
-def _finish(folder, windows):
-    """Write the index and the list of problems; leave out what could not be read."""
+def _leave_out_failed(folder):
+    """Remove the images of windows that could not be read; return the records."""
     records = np.load(folder / "records.npy")
     good = ~records["failed"]
     if not good.any():
-        raise ValueError(f"none of {len(windows)} windows can be drawn: {records['reason'][0]}")
+        raise ValueError(f"none of {len(good)} windows can be drawn: {records['reason'][0]}")
     if not good.all():
         # Interrupted from here on, it has no settings and is begun anew.
         (folder / "settings.json").unlink()
         for view in VIEWS:
             _keep_rows(folder / f"{view}.npy", np.flatnonzero(good))
+    return records
+
+
+def _write_tables(folder, windows, records):
+    """Write the index and the list of problems where they differ; return these files."""
+    good = ~records["failed"]
     quality = pd.DataFrame({name: records[name] for name in QUALITY})
     index = pd.concat([windows.reset_index(drop=True), quality], axis=1)[good]
-    index.to_parquet(folder / "index.parquet", index=False)
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_id"]
     problems = pd.concat([windows[columns], quality], axis=1)
     problems.insert(0, "status", np.where(good, "repaired", "failed"))
     problems["reason"] = records["reason"]
     gaps = (quality.nan_share > 0) | (quality.spectrogram_nan_share > 0)
     problems.loc[gaps & good & (problems.reason == ""), "reason"] = "missing values"
-    problems[problems.reason != ""].to_csv(folder / "problems.csv", index=False)
+    text = problems[problems.reason != ""].to_csv(index=False)
+    tables = {"index.parquet": index.to_parquet(index=False), "problems.csv": text.encode()}
+    written = []
+    for name, content in tables.items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            with paths.replacing(path) as temporary:
+                temporary.write_bytes(content)
+            written.append(path)
+    return written
 
 
 def _report_problems(folder):

@@ -181,3 +181,30 @@ def spectrogram_image(spectrogram, *, db_range=DB_RANGE):
     decibel = np.log(np.maximum(central, 1e-10)) * LOG_TO_DB
     chains = decibel.reshape(N_FRAMES, len(CHAINS), len(FREQUENCIES)).transpose(1, 2, 0)
     return to_pixels(_mel_from_frequencies() @ chains, db_range)
+
+
+def likeness(own, given):
+    """Compare a recomputed spectrogram with a given one.
+
+    Parameters
+    ----------
+    own, given : ndarray of float, shape (n_rows, 400)
+        Power in µV²/Hz; NaN allowed.
+
+    Returns
+    -------
+    dict of str to float
+        ``n``, how many values both have; the ``correlation`` of their logarithms; ``mean`` and
+        ``sd`` of own less given, dB. NaN where there is too little to compare.
+    """
+    both = np.isfinite(own) & np.isfinite(given) & (own > 0) & (given > 0)
+    if both.sum() < 2:
+        return {"n": int(both.sum()), "correlation": np.nan, "mean": np.nan, "sd": np.nan}
+    logs = np.log(own[both]), np.log(given[both])
+    decibels = LOG_TO_DB * (logs[0] - logs[1])
+    return {
+        "n": int(both.sum()),
+        "correlation": float(np.corrcoef(*logs)[0, 1]),
+        "mean": float(decibels.mean()),
+        "sd": float(decibels.std()),
+    }

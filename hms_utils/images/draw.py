@@ -17,6 +17,7 @@ from hms_utils.constants import (
 from hms_utils.eeg import amplitude, bipolar, cut, read_eeg, read_spectrogram, source_files
 from hms_utils.images import competition, mel, pixels, wave
 from hms_utils.paths import code_version
+from hms_utils.threads import end_with_parent
 
 # The modules that say what is drawn.
 CODE = (
@@ -47,9 +48,11 @@ ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
 NO_SPECTROGRAM = "no spectrogram file"
+NO_SIGNAL = "expected EEG, found no signal in any electrode"
+UNREADABLE = b"unreadable"  # the stamp of a window of which a file could not be read
 # What is kept of each window besides its images while they are drawn.
 RECORD = np.dtype(
-    [("stamp", "S16"), ("failed", bool), ("reason", "U300")]
+    [("stamp", "S16"), ("checksum", np.uint32), ("failed", bool), ("reason", "U300")]
     + [(name, np.int16 if name == "flat_channels" else np.float32) for name in QUALITY]
 )
 
@@ -90,6 +93,7 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     RuntimeError
         If a cluster's worker has another version of this package.
     """
+    end_with_parent()
     if settings["code"] != code_version(*CODE):
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
@@ -105,8 +109,11 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
                 n_bytes += path.stat().st_size
             eeg = read_eeg(eeg_path)
             n_bytes += eeg_path.stat().st_size
-        except ValueError as error:
+        except FileNotFoundError:
+            raise
+        except (ValueError, OSError) as error:
             records["failed"][rows], records["reason"][rows] = True, str(error)
+            records["stamp"][rows] = UNREADABLE if isinstance(error, OSError) else b""
             continue
         for row in rows:
             _, _, near, far = windows[row]
@@ -123,10 +130,17 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
             if np.isinf(window).any() or np.isinf(long).any():
                 records["reason"][row] = "infinite values, taken as missing"
                 window, long = (np.where(np.isinf(part), np.nan, part) for part in (window, long))
+            if (long < 0).any():
+                records["reason"][row] = "negative power, taken as missing"
+                long = np.where(long < 0, np.nan, long)
             differences = bipolar(window)
             drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
             for view, picture in drawn.items():
                 images[view][row] = picture
+            if not drawn["eeg50"].any():
+                records["failed"][row] = True
+                name = f"{eeg_path.parent.name}/{eeg_path.name}"
+                records["reason"][row] = f"{name}: {NO_SIGNAL}"
             _judge(window, differences, long, records[row : row + 1])
     return [number for number, *_ in windows], images, records, n_bytes
 

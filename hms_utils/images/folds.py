@@ -78,7 +78,11 @@ def assign_folds(index, output_dir):
         If a patient has no fold.
     """
     path = paths.require(Path(output_dir) / "folds.parquet", "02_spectrograms")
-    folds = pd.read_parquet(path).set_index("patient_id").fold
+    folds = paths.read(
+        path, lambda file: pd.read_parquet(file).set_index("patient_id").fold, "02_spectrograms"
+    )
+    if folds.index.has_duplicates:
+        raise ValueError(f"{path}: expected each patient once; run notebook 02_spectrograms again")
     fold = index.patient_id.map(folds)
     if fold.isna().any():
         missing = index.patient_id[fold.isna()].unique()

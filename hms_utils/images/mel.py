@@ -24,6 +24,9 @@ N_WINDOW = 128  # samples of the public recipe's Hann window
 ZOOM_WINDOW = 400  # of the 10 s view: 2 s resolve 1 Hz where 0.64 s resolve 3
 CLIP = 1024  # µV; what is beyond is an artefact
 _DIFFERENCES = 4  # of a chain
+# µV²/Hz; a difference with less at all frequencies of a frame has no signal there: a gap or
+# a lost electrode. EEG has a thousand times that.
+_DEAD = 1e-4
 
 
 @lru_cache
@@ -139,7 +142,8 @@ def eeg_image(eeg, *, seconds=EEG_SECONDS, n_window=N_WINDOW, db_range=DB_RANGE)
     """Draw the middle of a window of EEG.
 
     As `mel_spectrogram`, but with power in absolute units instead of below each
-    channel's maximum, which a single artefact sets; and clipped to ±1,024 µV.
+    channel's maximum, which a single artefact sets; clipped to ±1,024 µV; and each frame's
+    mean over a chain is that of the differences with a signal there.
 
     Parameters
     ----------
@@ -190,7 +194,7 @@ def eeg_images(differences, views, *, db_range=DB_RANGE):
         raise ValueError(f"expected at least {longest:g} s of EEG, found {found:g} s")
     signals = np.clip(signals - signals.mean(axis=1, keepdims=True), -CLIP, CLIP)
     steps = np.arange(N_FRAMES) + 0.5 - N_FRAMES / 2
-    # The floor keeps a dead difference from dragging the chain's mean down.
+    # The floor keeps a quiet difference from dragging the chain's mean down.
     floor = 10 ** ((db_range or DB_RANGE)[0] / 10)
     images = []
     for seconds, n_window in views:
@@ -200,9 +204,14 @@ def eeg_images(differences, views, *, db_range=DB_RANGE):
         window_energy = np.sum(signal.windows.hann(n_window, sym=False) ** 2)
         density = np.float32(1 / N_FFT / window_energy)
         logs = np.zeros((len(CHAINS), *TILE_SHAPE), np.float32)
+        living = np.zeros((len(CHAINS), 1, N_FRAMES), np.float32)
         for number, power in enumerate(_mel_powers(signals, centres, n_window, np.float32)):
             power *= density
+            lives = power.max(axis=0) > _DEAD
             np.maximum(power, floor, out=power)
-            logs[number // _DIFFERENCES] += np.log(power, out=power)
-        images.append(to_pixels(logs * (LOG_TO_DB / _DIFFERENCES), db_range))
+            np.log(power, out=power)
+            logs[number // _DIFFERENCES] += power if lives.all() else np.where(lives, power, 0)
+            living[number // _DIFFERENCES] += lives
+        decibels = logs * LOG_TO_DB / np.maximum(living, 1)
+        images.append(to_pixels(np.where(living, decibels, LOG_TO_DB * np.log(floor)), db_range))
     return images

@@ -1,13 +1,13 @@
 """The trained networks and how they are mixed: sealed by notebook 5, opened to predict."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hms_utils import paths
-from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, WELL_VOTED
+from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
+from hms_utils.images import fingerprint
 from hms_utils.networks import engines
 from hms_utils.networks.inputs import flips
 from hms_utils.networks.models import NETWORKS
@@ -18,8 +18,11 @@ from hms_utils.scores import mean_vote, temper
 _BATCH = 16
 
 
-def load_oof(output_dir, names, fingerprint):
+def load_oof(output_dir, names, images, index, folds):
     """Read networks' out-of-fold predictions, and refuse those of other images or folds.
+
+    All folds must be there, their files those that were trained, and the predictions
+    those that each fold made, row by row.
 
     Parameters
     ----------
@@ -27,8 +30,9 @@ def load_oof(output_dir, names, fingerprint):
         Where ``models/<name>/fold<k>.json`` and ``oof/<name>.parquet`` are.
     names : sequence of str
         Among `NETWORKS`.
-    fingerprint : str
-        Of the images and folds in use, by `images.fingerprint`.
+    images, index
+        In use, as `images.load` returns them.
+    folds : ndarray of int, shape (n_rows,)
 
     Returns
     -------
@@ -43,22 +47,47 @@ def load_oof(output_dir, names, fingerprint):
         If a network has not been trained.
     ValueError
         If there is no such network, or its folds were trained on something else, or not
-        alike.
+        alike, or a file is damaged or not in its place.
     """
     if not names or set(names) - set(NETWORKS):
         raise ValueError(f"expected networks among {list(NETWORKS)}, found {list(names)}")
-    predictions = {}
+    data, predictions = fingerprint(images, index, folds), {}
     for name in names:
         folder, notebook = Path(output_dir) / "models" / name, NETWORKS[name].notebook
-        paths.require(folder / "fold0.json", notebook)
-        oof = pd.read_parquet(paths.require(Path(output_dir) / "oof" / f"{name}.parquet", notebook))
-        keys = [paths.read_json(file)["key"] for file in sorted(folder.glob("fold*.json"))]
-        if any(key != keys[0] for key in keys) or keys[0]["data"] != fingerprint:
+        path = paths.require(Path(output_dir) / "oof" / f"{name}.parquet", notebook)
+        oof, keys = paths.read(path, pd.read_parquet, notebook), []
+        given = index.assign(fold=folds)[["label_id", *VOTE_COLUMNS, "fold"]]
+        fine = np.array_equal(given, oof.reindex(columns=given.columns))
+        for fold in np.unique(folds):
+            file = paths.require(folder / f"fold{fold}.keras", notebook)
+            record = paths.require(file.with_suffix(".json"), notebook)
+            record = paths.read_json(record, notebook)
+            keys.append(record.get("key"))
+            if (record.get("file"), record.get("checksum")) != (file.name, paths.checksum(file)):
+                raise paths.DamagedFileError(
+                    f"{file}: expected the model that was trained, found another; "
+                    f"run notebooks/{notebook}.ipynb again"
+                )
+            answers = oof.reindex(columns=list(PREDICTION_COLUMNS))
+            fine = fine and np.array_equal(
+                answers[folds == fold], np.array(record["predictions"], np.float32)
+            )
+        if (
+            len([*folder.glob("fold*.keras")]) > len(keys)
+            or any(not key or key != keys[0] for key in keys)
+            or keys[0]["data"] != data
+        ):
             raise ValueError(
                 f"{folder}: expected models of the images and folds in use, found others; "
                 f"run notebooks/{notebook}.ipynb again"
             )
+        if not fine:
+            raise paths.DamagedFileError(
+                f"{path}: expected the predictions of each fold in the order of the images, found "
+                f"others; run notebooks/{notebook}.ipynb again"
+            )
         predictions[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
+        print(f"{name}: started from {keys[0].get('note') or 'random weights'}")
     return oof.drop(columns=list(PREDICTION_COLUMNS)), predictions
 
 
@@ -78,7 +107,7 @@ def seal(output_dir, fitted, index, concentration):
     """
     output_dir = Path(output_dir)
     train = output_dir / "spectrograms" / "train"
-    drawn = paths.read_json(train / "settings.json")
+    drawn = paths.read_json(train / "settings.json", "02_spectrograms")
     panel = index[index.n_votes >= WELL_VOTED]
     prior = mean_vote(index if panel.empty else panel)
     models = {}
@@ -87,7 +116,7 @@ def seal(output_dir, fitted, index, concentration):
         record = paths.read_json(files[0].with_suffix(".json"))
         models[name] = part | {
             "views": record["key"]["views"],
-            "folds": {file.name: _checksum(file) for file in files},
+            "folds": {file.name: paths.checksum(file) for file in files},
         }
     content = {
         "models": models,
@@ -99,8 +128,42 @@ def seal(output_dir, fitted, index, concentration):
     paths.write_json(output_dir / "blend.json", content)
 
 
-def _checksum(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _check_seal(path, settings):
+    """Raise ValueError unless ``blend.json`` holds what a prediction can be made with."""
+    if not {"models", "images", "prior", "concentration", "synthetic"} <= settings.keys():
+        raise ValueError(
+            f"{path}: expected what this version seals, found an older file; "
+            "run notebooks/05_comparison.ipynb again"
+        )
+    try:
+        models = settings["models"].values()
+        shares = np.array([part["share"] for part in models], float)
+        prior = np.array(settings["prior"], float)
+        fine = {
+            "shares from 0 to 1 that add to 1": _are_shares(shares),
+            "temperatures above 0": all(0 < part["temperature"] < np.inf for part in models),
+            "a prior of six shares": len(prior) == len(CLASSES) and _are_shares(prior),
+            "a concentration above 0": 0 < settings["concentration"] < np.inf,
+            "views and folds of each network": all(
+                part["views"] and part["folds"] for part in models
+            ),
+            "folds in the folder of their network": all(
+                Path(file).name == file for part in models for file in part["folds"]
+            ),
+            "how images are drawn": {"reduce", "db_range"} <= settings["images"].keys(),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        fine = {f"what notebook 5 seals ({type(error).__name__}: {error})": False}
+    for expected, is_so in fine.items():
+        if not is_so:
+            raise ValueError(
+                f"{path}: expected {expected}, found something else; "
+                "run notebooks/05_comparison.ipynb again"
+            )
+
+
+def _are_shares(values):
+    return bool(((values >= 0) & (values <= 1)).all() and abs(values.sum() - 1) < 1e-6)
 
 
 class Ensemble:
@@ -129,8 +192,8 @@ class Ensemble:
     FileNotFoundError
         If there is no ``blend.json``, or a model's file is missing.
     ValueError
-        If a model's file is not the one that was sealed, or does not load, or
-        there is no such engine.
+        If ``blend.json`` is damaged, a model's file is not the one that was sealed, or
+        does not load, or there is no such engine.
     ModuleNotFoundError
         If the engine needs a package that is not installed.
     """
@@ -139,17 +202,14 @@ class Ensemble:
         if engine not in engines.ENGINES:
             raise ValueError(f"expected an engine of {engines.ENGINES}, found {engine!r}")
         folder = Path(folder)
-        self.settings = paths.read_json(paths.require(folder / "blend.json", "05_comparison"))
-        if not {"models", "images", "prior", "concentration"} <= self.settings.keys():
-            raise ValueError(
-                f"{folder / 'blend.json'}: expected what this version seals, found an older file; "
-                "run notebooks/05_comparison.ipynb again"
-            )
+        path = paths.require(folder / "blend.json", "05_comparison")
+        self.settings = paths.read_json(path, "05_comparison")
+        _check_seal(path, self.settings)
         self.networks, self._folds, self._shapes, files = {}, {}, {}, {}
         for name, part in self.settings["models"].items():
             files[name] = {folder / "models" / name / file: c for file, c in part["folds"].items()}
             for file, checksum in files[name].items():
-                if _checksum(paths.require(file, "05_comparison")) != checksum:
+                if paths.checksum(paths.require(file, "05_comparison")) != checksum:
                     raise ValueError(
                         f"{file}: expected the model that blend.json was made with, found "
                         "another; run notebooks/05_comparison.ipynb again"
@@ -193,7 +253,7 @@ class Ensemble:
         return blend / blend.sum(axis=1, keepdims=True)
 
     def answers(self, images, *, flipped=True, n_folds=None):
-        """Predict windows by each network with a share, as `predict` without the last step.
+        """Predict windows by each network that has a share, as `predict` without the last step.
 
         Its temperature is taken before its folds are averaged, which flattens them
         too.

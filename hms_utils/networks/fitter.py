@@ -310,9 +310,11 @@ class _Progress(keras.callbacks.Callback):
         if now - self.spoken < _SILENCE and epoch + 1 < self.stage.epochs:
             return
         self.spoken = now
+        of_panels = self.stage.min_votes >= WELL_VOTED
+        shown, which = (val_well, " (both of panels)") if of_panels else (val_loss, "")
         print(
             f"{self.label}, epoch {epoch + 1} of {self.stage.epochs}: KL {loss:.3f} in training, "
-            f"{'none' if val_loss is None else f'{val_loss:.3f}'} held out, "
+            f"{'none' if shown is None else f'{shown:.3f}'} held out{which}, "
             f"{now - self.began:.0f} s so far",
             flush=True,
         )

@@ -92,6 +92,8 @@ def cross_validate(
     ------
     RuntimeError
         If the loss is not finite.
+    BlockingIOError
+        If another process writes into `output_dir`.
     ValueError
         If there are no views or one is not among the images; there are no stages, the
         first is not of all rows, or `HEAD` is not the first; `set_aside` is no share;
@@ -117,32 +119,33 @@ def cross_validate(
     }
     folder = Path(output_dir) / "models" / name
     oof_file = Path(output_dir) / "oof" / f"{name}.parquet"
-    oof_file.unlink(missing_ok=True)  # it is of these folds or none
-    predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
-    patients = index.patient_id.to_numpy()
-    for fold in numbers:
-        label = f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}"
-        files = _FoldFiles(folder, f"fold{fold}", key, label)
-        result = files.read()
-        if result is None:
-            rows = np.flatnonzero(folds != fold)
-            parts = _set_aside(patients, rows, set_aside, seed + int(fold))
-            held_out = np.flatnonzero(folds == fold)
-            result = _train_fold(fitter, stages, *parts, held_out, seed + int(fold), files)
-        else:
-            print(f"{label}: already trained")
-        files.remove_stages()
-        predictions[folds == fold] = result["predictions"]
-        history += [{"fold": int(fold), **epoch} for epoch in result["history"]]
-    for path in folder.glob("*fold*"):  # of an earlier run with more folds
-        if path.name.lstrip(".").partition(".")[0] not in {f"fold{fold}" for fold in numbers}:
-            path.unlink()
-    columns = ["eeg_id", "label_id", "patient_id", *VOTE_COLUMNS, "n_votes"]
-    oof = index[columns].assign(
-        fold=folds, **dict(zip(PREDICTION_COLUMNS, predictions.T, strict=True))
-    )
-    with paths.replacing(oof_file) as temporary:
-        oof.to_parquet(temporary, index=False)
+    with paths.locked(Path(output_dir)):
+        oof_file.unlink(missing_ok=True)  # it is of these folds or none
+        predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
+        patients = index.patient_id.to_numpy()
+        for fold in numbers:
+            label = f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}"
+            files = _FoldFiles(folder, f"fold{fold}", key, label)
+            result = files.read(int((folds == fold).sum()))
+            if result is None:
+                rows = np.flatnonzero(folds != fold)
+                parts = _set_aside(patients, rows, set_aside, seed + int(fold))
+                held_out = np.flatnonzero(folds == fold)
+                result = _train_fold(fitter, stages, *parts, held_out, seed + int(fold), files)
+            else:
+                print(f"{label}: already trained")
+            files.remove_stages()
+            predictions[folds == fold] = result["predictions"]
+            history += [{"fold": int(fold), **epoch} for epoch in result["history"]]
+        for path in folder.glob("*fold*"):  # of an earlier run with more folds
+            if path.name.lstrip(".").partition(".")[0] not in {f"fold{fold}" for fold in numbers}:
+                path.unlink()
+        columns = ["eeg_id", "label_id", "patient_id", *VOTE_COLUMNS, "n_votes"]
+        oof = index[columns].assign(
+            fold=folds, **dict(zip(PREDICTION_COLUMNS, predictions.T, strict=True))
+        )
+        with paths.replacing(oof_file) as temporary:
+            oof.to_parquet(temporary, index=False)
     return oof, pd.DataFrame(history)
 
 
@@ -209,6 +212,19 @@ def _train_fold(fitter, stages, train, choose, held_out, seed, files):
     return result
 
 
+def fits(record, n_rows):
+    """Return whether a fold's record holds probabilities of so many rows, and a history."""
+    try:
+        predictions = np.array(record["predictions"], np.float32)
+        return (
+            predictions.shape == (n_rows, len(CLASSES))
+            and np.allclose(predictions.sum(axis=1), 1, atol=1e-3)
+            and all({"stage", "epoch", "loss"} <= set(line) for line in record["history"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
 class _FoldFiles:
     """A fold's model and its record, and those of stages while it is trained.
 
@@ -219,8 +235,12 @@ class _FoldFiles:
     def __init__(self, folder, name, key, label):
         self.folder, self.name, self.key, self.label = folder, name, key, label
 
-    def read(self):
-        return self._record(*self._fold())
+    def read(self, n_rows):
+        """Return the record if its predictions are of so many rows, or None."""
+        result = self._record(*self._fold())
+        if result is None or fits(result, n_rows):
+            return result
+        print(f"{self._fold()[1]}: expected predictions of {n_rows} rows: trained again")
 
     def write(self, model, result):
         self._write(*self._fold(), model.save, result)
@@ -249,11 +269,21 @@ class _FoldFiles:
     def _record(self, path, record):
         if not (record.is_file() and path.is_file()):
             return None
-        result = paths.read_json(record)
-        return result if result["key"] == self.key else None
+        try:
+            result = paths.read_json(record)
+            if result.get("key") != self.key:
+                return None
+            for name, found in {"file": path.name, "checksum": paths.checksum(path)}.items():
+                if result.get(name) != found:
+                    raise paths.DamagedFileError(f"{path}: not the file that {record.name} is of")
+        except paths.DamagedFileError as error:
+            print(f"{error}: trained again")
+            return None
+        return result
 
     def _write(self, path, record, save, result):
         record.unlink(missing_ok=True)
         with paths.replacing(path) as temporary:
             save(temporary)
-        paths.write_json(record, {"key": self.key, **result})
+        found = {"key": self.key, "file": path.name, "checksum": paths.checksum(path)}
+        paths.write_json(record, found | result)

@@ -8,7 +8,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
+
 from hms_utils import paths
+from hms_utils.networks.backend import keras
 
 WEIGHTS_NAME = "efficientnetb0_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/keras-applications/{WEIGHTS_NAME}"
@@ -39,12 +42,14 @@ def load_imagenet(backbone, weights_file):
     """
     try:
         backbone.load_weights(weights_file)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
+    except Exception as error:  # h5py and Keras have many kinds for what is no such file
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(
             f"{weights_file}: expected Keras' {WEIGHTS_NAME}, found a file that does not load "
             f"({reason})"
         ) from None
+    if not all(np.isfinite(weight).all() for weight in backbone.get_weights()):
+        raise ValueError(f"{weights_file}: expected finite weights, found others")
     stem = backbone.get_layer("stem_conv")
     kernel = stem.get_weights()[0]
     for colour, variance in enumerate(_IMAGENET_VARIANCE):
@@ -53,13 +58,13 @@ def load_imagenet(backbone, weights_file):
 
 
 def find_weights(choice):
-    """Find the ImageNet weights of EfficientNetB0.
+    """Find the ImageNet weights of EfficientNetB0, and see whether they fit.
 
     Parameters
     ----------
     choice : {"imagenet", "none", "auto"}
         ``imagenet`` demands them, ``auto`` goes on without where neither a local
-        file nor the network has them.
+        file nor the network has them. Both name a file that does not fit.
 
     Returns
     -------
@@ -86,21 +91,42 @@ def find_weights(choice):
     places = list(local)
     for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
         places += sorted(paths.KAGGLE_INPUT.glob(f"{depth}/{WEIGHTS_NAME}"))
-    path = next((place for place in places if place.is_file()), None)
+    path, refused = None, []
+    for place in places:
+        try:
+            if place.exists():
+                path, digest = place, _check(place)
+                break
+        except (ValueError, OSError) as error:
+            path = None
+            refused.append(str(error))
     if path is None:
         try:
-            path = _download(local[0])
+            path, digest = _download(local[0]), _WEIGHTS_MD5
         except (OSError, http.client.HTTPException, ValueError) as error:
             if choice == "imagenet":
+                found = "; ".join([*refused, f"none on the network ({error})"])
                 raise FileNotFoundError(
                     f"{WEIGHTS_NAME}: expected in {local[0].parent} or {local[1].parent}, found "
-                    f"neither there nor on the network ({error}). Download {WEIGHTS_URL} where "
-                    "there is a network and put it there, or set BACKBONE_WEIGHTS to auto or none."
+                    f"none there that fits: {found}. Download {WEIGHTS_URL} where there is a "
+                    "network and put it there, or set BACKBONE_WEIGHTS to auto or none."
                 ) from None
-            return None, "random weights, as no ImageNet weights were found here or on the network"
+    for reason in refused:
+        print(f"Weights: not used: {reason}")
+    if path is None:
+        return None, "random weights, as no ImageNet weights were found here or on the network"
     print(f"Weights: {path}")
     # The checksum rather than the path: moving the file changes no result.
-    return path, f"ImageNet weights (MD5 {hashlib.md5(path.read_bytes()).hexdigest()})"
+    return path, f"ImageNet weights (MD5 {digest})"
+
+
+def _check(path):
+    """Return a file's MD5, or raise unless it is Keras' own or can be loaded as that is."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest != _WEIGHTS_MD5:
+        load_imagenet(keras.applications.EfficientNetB0(include_top=False, weights=None), path)
+    return digest
 
 
 def _download(path):

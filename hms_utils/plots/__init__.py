@@ -1,7 +1,8 @@
 """Figures.
 
 In come arrays and tables, and axes to draw into; out go figures, which `save` writes as PNG
-and SVG. `data` draws votes, EEG and images, `scores` what models reach, `maps` what they look
+and SVG. `data` draws votes and images, `traces` EEG,
+`recordings` what there is of each patient, `scores` what models reach, `maps` what they look
 at; `draw_card` and `draw_course` make whole pictures of one window and of one recording. All
 notebooks use it.
 """
@@ -12,11 +13,11 @@ from hms_utils.plots.data import (
     agreement,
     augmentations,
     class_shares,
-    montage,
     tiles,
     vote_counts,
 )
 from hms_utils.plots.maps import draw_maps
+from hms_utils.plots.recordings import overlap, second_opinions, survey
 from hms_utils.plots.scores import (
     confusion,
     entropies,
@@ -27,6 +28,7 @@ from hms_utils.plots.scores import (
     vote_intervals,
 )
 from hms_utils.plots.style import COLOURS, save
+from hms_utils.plots.traces import montage, pattern, sensitivity
 
 __all__ = [
     "COLOURS",
@@ -40,10 +42,15 @@ __all__ = [
     "entropies",
     "learning_curves",
     "montage",
+    "overlap",
+    "pattern",
     "ranking",
     "reliability",
     "save",
     "scorecard",
+    "second_opinions",
+    "sensitivity",
+    "survey",
     "tiles",
     "vote_counts",
     "vote_intervals",

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import signal
 
 from hms_utils.constants import (
     CHAINS,
@@ -10,21 +9,16 @@ from hms_utils.constants import (
     EEG_SECONDS,
     FREQUENCIES,
     LABEL_SECONDS,
-    SFREQ,
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
-from hms_utils.eeg import bridge_gaps
 from hms_utils.images import DB_RANGE, F_MAX, N_FRAMES
-from hms_utils.plots.data import montage
 from hms_utils.plots.style import COLOURS
+from hms_utils.plots.traces import BAND, LABEL, SHADE, draw_heart, montage
 from hms_utils.scores import sentences, vote_intervals
 
 N_EXPERTS = 12  # of an imagined panel, where nobody has voted
-_BAND = (0.5, 40.0)  # Hz that are shown, as in the competition's spectrogram
-_LABEL = ((EEG_SECONDS - LABEL_SECONDS) / 2, (EEG_SECONDS + LABEL_SECONDS) / 2)
 _INTERVAL = "prediction, 80 % interval"  # that of `scores.vote_intervals`
-_SHADE = "#FFF2B3"
 
 
 def draw_card(
@@ -53,7 +47,7 @@ def draw_card(
         Of votes around the prediction, by `scores.fit_concentration`; without it
         the prediction has no intervals.
     maps : dict of str to ndarray, shape (4, height, width), optional
-        What the prediction rests on, from 0, by `images.VIEWS`; chain, frequency
+        What a map such as Grad-CAM marks, from 0, by `images.VIEWS`; chain, frequency
         and time as in the images.
     title : str
     notes : sequence of str
@@ -70,7 +64,7 @@ def draw_card(
     *tiles, panel = below.subplots(1, 5, width_ratios=(1, 1, 1, 1, 1.5))
     _draw_spectrograms(rows, tiles)
     _draw_panel(votes, prediction, concentration, panel)
-    if maps:  # Grad-CAM, or whatever else says what the prediction rests on
+    if maps:
         _mark_eeg(maps, trace_ax)
         if "kaggle600" in maps:
             _mark_spectrograms(maps["kaggle600"], tiles)
@@ -81,19 +75,10 @@ def draw_card(
 
 def _draw_eeg(eeg, ax, heart_ax):
     """Draw the double banana and the EKG below it, filtered as readers do."""
-    band = signal.butter(2, _BAND, "bandpass", fs=SFREQ, output="sos")
-    shown = signal.sosfiltfilt(band, bridge_gaps(eeg.T)).T.astype(np.float32)
-    shown[np.isnan(eeg)] = np.nan
-    montage(shown, ax)
-    heart = shown[:, -1]  # EKG, of electrodes as of differences
-    heart_ax.plot(np.arange(len(heart)) / SFREQ, heart, color="#AA0000", linewidth=0.6)
-    if np.isnan(heart).all():
-        heart_ax.text(0.5, 0.5, "no EKG", transform=heart_ax.transAxes, ha="center", va="center")
-    else:
-        heart_ax.set_ylim(*np.nanpercentile(heart, [0.05, 99.95]) * 1.2)
-    heart_ax.set_yticks([0], ["EKG"], fontsize=7)
+    montage(eeg, ax)
+    draw_heart(eeg, heart_ax, span=(0, EEG_SECONDS))
     for axis in (ax, heart_ax):
-        axis.axvspan(*_LABEL, color=_SHADE, zorder=0)
+        axis.axvspan(*LABEL, color=SHADE, zorder=0)
         axis.set_xticks(range(0, EEG_SECONDS + 1, 5))
         axis.set_xticks(range(EEG_SECONDS + 1), minor=True)
         axis.grid(axis="x", which="minor", color="#DDDDDD", linewidth=0.5)
@@ -101,10 +86,9 @@ def _draw_eeg(eeg, ax, heart_ax):
     ax.set_xlabel("")
     ax.tick_params(labelbottom=False)
     ax.set_title(
-        f"{_BAND[0]:g} to {_BAND[1]:g} Hz, negative up; experts judge the shaded {LABEL_SECONDS} s",
+        f"{BAND[0]:g} to {BAND[1]:g} Hz, negative up; experts judge the shaded {LABEL_SECONDS} s",
         fontsize=10,
     )
-    heart_ax.set_xlabel("seconds of the window")
 
 
 def _draw_spectrograms(rows, axes):
@@ -140,7 +124,7 @@ def _draw_panel(votes, prediction, concentration, ax):
     heights = np.arange(len(CLASSES))
     labels = list(CLASSES)
     if votes is not None:
-        ax.barh(heights, votes, color=COLOURS, alpha=0.6, label="votes")
+        ax.barh(heights, votes, color=COLOURS, alpha=0.6)
     if prediction is not None:
         expected = np.asarray(prediction) * n_experts
         labels = [f"{name}  {p:.0%}" for name, p in zip(CLASSES, prediction, strict=True)]
@@ -162,16 +146,18 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.set_xlabel("\n".join([asked, *said]), fontsize=9)
     if prediction is None:
         ax.plot([], [], " ", label="no prediction")
+    if votes is not None:  # grey, as bars have the colours of classes
+        ax.plot([], [], "s", color="#999999", markersize=9, label="votes")
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
 
 
 def _mark_eeg(maps, ax):
-    """Shade each chain's traces where the prediction rests on them."""
+    """Shade each chain's traces where the map marks them."""
     grid = np.linspace(0, EEG_SECONDS, 2 * N_FRAMES)
     weight = np.zeros((len(CHAINS), len(grid)))
-    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", _LABEL), ("wave", _LABEL)):
+    for view, (begin, end) in (("eeg50", (0, EEG_SECONDS)), ("eeg10", LABEL), ("wave", LABEL)):
         if view in maps:
             profiles = np.asarray(maps[view]).mean(axis=1)
             step = (end - begin) / profiles.shape[1]
@@ -195,11 +181,11 @@ def _mark_eeg(maps, ax):
             zorder=0.5,
         )
     ax.set(ylim=limits, xlim=(0, EEG_SECONDS))
-    ax.set_title(f"{ax.get_title()}; red: what the prediction rests on", fontsize=10)
+    ax.set_title(f"{ax.get_title()}; red: what the network's map marks", fontsize=10)
 
 
 def _mark_spectrograms(chains, axes):
-    """Draw lines around what the prediction rests on."""
+    """Draw lines around what the map marks."""
     half = N_FRAMES * SPECTROGRAM_STEP / 120  # minutes that the image shows
     largest = np.max(chains)
     for tile, ax in zip(chains, axes, strict=True):

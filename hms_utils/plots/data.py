@@ -1,11 +1,10 @@
-"""Figures of votes, EEG and images; each draws into given axes and returns their figure."""
+"""Figures of votes and images; each draws into given axes and returns their figure."""
 
 import numpy as np
 import seaborn as sns
 
-from hms_utils.constants import CHAINS, CLASSES, DIFFERENCES, SFREQ, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.eeg import differences_of
-from hms_utils.images import DB_RANGE, F_MAX
+from hms_utils.constants import CHAINS, CLASSES, EEG_SECONDS, VOTE_COLUMNS, WELL_VOTED
+from hms_utils.images import DB_RANGE, F_MAX, VIEW_SECONDS
 from hms_utils.plots.style import COLOURS
 
 
@@ -95,52 +94,27 @@ def agreement(index, ax):
     return ax.figure
 
 
-def montage(eeg, ax):
-    """Draw a window of EEG as a double banana, negative up as EEG readers have it.
+def time_axis(view):
+    """Return where a view's time axis begins and ends, and its label.
 
-    Parameters
-    ----------
-    eeg : ndarray of float32, shape (n_samples, 20) or (n_samples, 17)
-        Microvolts, as `eeg.differences_of` takes them.
-    ax : matplotlib Axes
-        Traces are 150 µV apart, or more if these are too large for that; what
-        is still larger is cut there.
-
-    Returns
-    -------
-    matplotlib Figure
+    Of one window everything is on the same clock: seconds of its 50, the ten that experts judge
+    from 20 to 30; what is longer than the window in minutes from the label's middle.
     """
-    signals = differences_of(eeg)
-    seconds = np.arange(signals.shape[1]) / SFREQ
-    known = signals[np.isfinite(signals)]
-    large = 1.5 * np.percentile(np.abs(known), 95) if known.size else 0
-    ticks, spacing = [], next((step for step in (150, 300, 600, 1500) if step > large), 3000)
-    bar = spacing * 2 // 3
-    for number, signal in enumerate(signals):
-        # A gap of half a trace between the chains.
-        level = -spacing * (number + 0.5 * (number // 4))
-        centred = signal - np.nanmedian(signal) if np.isfinite(signal).any() else signal
-        colour = "#222222" if list(CHAINS)[number // 4][0] == "L" else COLOURS[1]
-        ax.plot(seconds, level - np.clip(centred, -spacing, spacing), color=colour, linewidth=0.5)
-        ticks.append(level)
-    ax.set_yticks(ticks, [f"{front}-{back}" for front, back in DIFFERENCES], fontsize=8)
-    ax.set(xlabel="seconds", xlim=(seconds[0], seconds[-1]))
-    ax.set_ylim(ticks[-1] - spacing, spacing)
-    ax.plot([seconds[-1] * 1.015] * 2, [-bar, 0], color="black", clip_on=False, linewidth=1.5)
-    ax.text(seconds[-1] * 1.02, -bar / 2, f"{bar} µV", rotation=90, va="center", fontsize=8)
-    ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
-    return ax.figure
+    half, middle = VIEW_SECONDS[view] / 2, EEG_SECONDS / 2
+    if half > middle:
+        return -half / 60, half / 60, "minutes from the label"
+    return middle - half, middle + half, "seconds of the window"
 
 
-def tiles(image, axes, *, seconds, label=""):
+def tiles(image, axes, *, view, label=""):
     """Draw the four chains of one view, one above the other.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (4, height, width)
     axes : sequence of four matplotlib Axes
-    seconds : float
-        Length of the time axis.
+    view : str
+        Among `images.VIEWS`; of the long one, lines mark the 50 s.
     label : str
         Title of the first.
 
@@ -148,6 +122,7 @@ def tiles(image, axes, *, seconds, label=""):
     -------
     matplotlib Figure
     """
+    start, stop, unit = time_axis(view)
     for chain, tile, ax in zip(CHAINS, image, axes, strict=True):
         picture = ax.imshow(
             tile,
@@ -156,13 +131,15 @@ def tiles(image, axes, *, seconds, label=""):
             vmax=255,
             origin="lower",
             aspect="auto",
-            extent=(0, seconds, 0, F_MAX),
+            extent=(start, stop, 0, F_MAX),
         )
         ax.set_ylabel(f"{chain}\nHz", fontsize=9)
+        if "minutes" in unit:
+            ax.vlines(np.array([-0.5, 0.5]) * EEG_SECONDS / 60, 0, F_MAX, "white", ":", linewidth=1)
         if ax is not axes[-1]:
             ax.set_xticklabels([])
     axes[0].set_title(label, fontsize=10)
-    axes[-1].set_xlabel("seconds")
+    axes[-1].set_xlabel(unit)
     bar = axes[0].figure.colorbar(picture, ax=list(axes), fraction=0.03, pad=0.02)
     low, high = DB_RANGE
     bar.set_ticks([0, 127.5, 255], labels=[f"{low:g}", f"{(low + high) / 2:g}", f"{high:g}"])

@@ -3,13 +3,14 @@
 import numpy as np
 
 from hms_utils.constants import CHAINS
-from hms_utils.images import F_MAX, VIEW_SECONDS
+from hms_utils.images import F_MAX
+from hms_utils.plots.data import time_axis
 
 _COLOUR = "#D55E00"  # stands out from grey for colour-blind eyes too
 
 
 def draw_maps(image, marks, axes, *, views):
-    """Draw all tiles of a window in grey, and over them what a map marks most.
+    """Draw all tiles of a window in grey, bright for power, and over them what a map marks most.
 
     Parameters
     ----------
@@ -27,17 +28,18 @@ def draw_maps(image, marks, axes, *, views):
     least = marks[marks > 0].min(initial=np.inf) / 2  # what is zero is not marked
     coloured, outlined = np.maximum(np.quantile(marks, [0.8, 0.95]), least)
     for number, view in enumerate(views):
-        place = {"origin": "lower", "extent": (0, VIEW_SECONDS[view], 0, F_MAX)}
+        start, stop, unit = time_axis(view)
+        place = {"origin": "lower", "extent": (start, stop, 0, F_MAX)}
         tiles = zip(CHAINS, image[number], marks[number], axes[:, number], strict=True)
         for chain, tile, mark, ax in tiles:
-            ax.imshow(tile, "Greys", vmin=0, vmax=255, aspect="auto", **place)
+            ax.imshow(tile, "gray", vmin=0, vmax=255, aspect="auto", **place)
             if mark.max() > coloured:
                 ax.contourf(mark, [coloured, np.inf], colors=[_COLOUR], alpha=0.4, **place)
             if mark.max() > outlined:
                 ax.contour(mark, [outlined], colors=[_COLOUR], linewidths=1.5, **place)
             ax.tick_params(labelsize=7, labelbottom=ax is axes[-1, number], labelleft=number == 0)
             axes[0, number].set_title(view, fontsize=9)
-            axes[-1, number].set_xlabel("seconds", fontsize=8)
+            axes[-1, number].set_xlabel(unit, fontsize=8)
             if number == 0:
                 ax.set_ylabel(f"{chain}\nHz", fontsize=8)
     return axes[0, 0].figure

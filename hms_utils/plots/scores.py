@@ -14,6 +14,7 @@ _MARKS = {
     "uniform": ("#BBBBBB", "s"),
     "prior, all rows": ("#9C9C9C", "s"),
     "prior": (_GREY, "s"),
+    "prior, by votes": (_GREY, "P"),
     "floor": ("#222222", "D"),
     "floor (estimate)": ("#999999", "D"),
 }
@@ -131,7 +132,8 @@ def ranking(tables, axes):
         ax.scatter(chance, range(len(CLASSES)), marker="|", s=250, color=_GREY, label="by chance")
         ax.set(xlabel=label, xlim=(0, 1.02), yticks=range(len(CLASSES)))
         ax.grid(axis="x", color="#E5E5E5", linewidth=0.7)
-    axes[0].set_yticklabels([f"{name} ({first.n_rows[name]})" for name in CLASSES])
+    labels = zip(CLASSES, first.n_patients, first.n_rows, strict=True)
+    axes[0].set_yticklabels([f"{group_label(name, of)} {rows}" for name, of, rows in labels])
     axes[1].set_yticklabels([])
     for ax in axes:
         ax.invert_yaxis()
@@ -181,7 +183,7 @@ def confusion(table, prediction, ax):
 
 
 def reliability(curves, axes):
-    """Draw voted against predicted shares, class by class, before and after calibration.
+    """Draw voted against predicted shares, class by class, before and after the temperature.
 
     Parameters
     ----------
@@ -243,7 +245,7 @@ def entropies(table, prediction, ax):
     ax.set(xlabel="entropy of the experts, nats", ylabel="entropy of the model, nats")
     ax.set_aspect("equal")
     ax.legend(
-        frameon=False, fontsize=8, title="consensus", loc="center left", bbox_to_anchor=(1, 0.5)
+        frameon=False, fontsize=8, title="most votes", loc="center left", bbox_to_anchor=(1, 0.5)
     )
     return ax.figure
 

@@ -1,7 +1,6 @@
 """A synthetic data set in the competition's layout, for use without its files."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from joblib import Parallel, delayed
 from hms_utils import paths
 from hms_utils.constants import (
     CLASSES,
-    EEG_COLUMNS,
     EEG_SECONDS,
     SFREQ,
-    SPECTROGRAM_COLUMNS,
     VOTE_COLUMNS,
 )
-from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS
+from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS, write_eeg, write_spectrogram
 from hms_utils.images import competition_spectrogram
 from hms_utils.progress import progress
 from hms_utils.sample import artefacts, courses, experts, plans
-from hms_utils.threads import one_blas_thread
+from hms_utils.threads import end_with_parent, one_blas_thread
 
 # Of the default set. Real patients have 8.8 EEGs in the mean, which would take minutes to make.
 DEFAULT_PATIENTS, DEFAULT_EEGS = 128, 3
@@ -125,13 +122,9 @@ def generate(folder, *, n_patients, seed, max_eegs=DEFAULT_EEGS, n_jobs=-1):
         raise ValueError(f"expected at least one patient, found {n_patients}")
     if max_eegs < 0:
         raise ValueError(f"expected max_eegs of 0 or more, found {max_eegs}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder}: expected a new or empty folder, found files in it")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with paths.filling(folder) as partial:
         for name in ("train_eegs", "train_spectrograms", "test_eegs", "test_spectrograms"):
-            (partial / name).mkdir(parents=True)
+            (partial / name).mkdir()
         n_test = max(4, n_patients // 4)
         jobs = [
             delayed(_write_course)(partial, (seed, number, unit), split, patient, recordings)
@@ -148,14 +141,6 @@ def generate(folder, *, n_patients, seed, max_eegs=DEFAULT_EEGS, n_jobs=-1):
         (partial / paths.SYNTHETIC_MARK).write_text(
             f"{paths.SYNTHETIC_NOTICE}\n{settings}\n", encoding="utf-8"
         )
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise OSError(f"{folder}: cannot be written ({reason}); nothing is left of it") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_truth(data_dir, label_ids):
@@ -252,6 +237,7 @@ def plan_patient(seed, split, max_eegs=0):
 @one_blas_thread
 def _write_course(folder, seed, split, patient, recordings):
     """Write one spectrogram and the EEGs cut from the same course; return the rows of the table."""
+    end_with_parent()
     _, number, unit = seed
     rng = np.random.default_rng(seed)
     course, planted = courses.simulate_course(rng, recordings, patient)
@@ -259,18 +245,16 @@ def _write_course(folder, seed, split, patient, recordings):
     spectrogram = competition_spectrogram(course).round(2)
     artefacts.drop_rows(rng, spectrogram)
     spectrogram_id = _scrambled(plans.MOST_EEGS * number + unit, 31)
-    frame = pd.DataFrame(spectrogram, columns=list(SPECTROGRAM_COLUMNS))
     time_type = np.int16 if split == "test" else np.int64
-    frame.insert(0, "time", 1 + 2 * np.arange(len(frame), dtype=time_type))
-    frame.to_parquet(folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet")
+    path = folder / f"{split}_spectrograms" / f"{spectrogram_id}.parquet"
+    write_spectrogram(path, spectrogram, time_type)
     tables = []
     for i, recording in enumerate(recordings):
         start = (1 + recording.start) * SFREQ
         eeg = course[start : start + recording.seconds * SFREQ].copy()
         artefacts.drop_samples(rng, eeg)
-        frame = pd.DataFrame(eeg, columns=list(EEG_COLUMNS))
         eeg_id = _scrambled(_MOST_OF_COURSE * (plans.MOST_EEGS * number + unit) + i, 32)
-        frame.to_parquet(folder / f"{split}_eegs" / f"{eeg_id}.parquet")
+        write_eeg(folder / f"{split}_eegs" / f"{eeg_id}.parquet", eeg)
         rows = label_rows(rng, recording).assign(eeg_id=eeg_id)
         tables.append(rows.assign(**_planted_of_rows(recording, planted[i])))
     return pd.concat(tables).assign(

@@ -12,19 +12,12 @@ from hms_utils.scores import sentences
 from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, temper
 from hms_utils.scores.bootstrap import interval, summarise
 from hms_utils.scores.calibration import calibration_error, errors_by_chance, reliability
-from hms_utils.scores.classes import alarms, consensus, per_class
+from hms_utils.scores.classes import alarms, consensus, per_class, second_opinions
+from hms_utils.scores.comparisons import against_marks, closed, differences
 from hms_utils.scores.faults import id_faults, text_faults, value_faults
-from hms_utils.scores.marks import estimated_floor, fold_priors, mean_vote
+from hms_utils.scores.marks import estimated_floor, fold_priors, mean_vote, patient_priors
 from hms_utils.scores.metric import EPSILON, kl_divergence, row_divergence, score
-from hms_utils.scores.tables import (
-    WELL,
-    closed,
-    differences,
-    group_label,
-    scorecard,
-    side_by_side,
-    strata,
-)
+from hms_utils.scores.tables import WELL, group_label, scorecard, side_by_side, strata
 from hms_utils.scores.uncertainty import (
     coverage,
     doubt,
@@ -37,6 +30,7 @@ from hms_utils.scores.uncertainty import (
 __all__ = [
     "EPSILON",
     "WELL",
+    "against_marks",
     "alarms",
     "blend_out_of_fold",
     "calibration_error",
@@ -58,11 +52,13 @@ __all__ = [
     "kl_divergence",
     "mean_vote",
     "mix",
+    "patient_priors",
     "per_class",
     "reliability",
     "row_divergence",
     "score",
     "scorecard",
+    "second_opinions",
     "sentences",
     "side_by_side",
     "strata",

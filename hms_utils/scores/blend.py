@@ -1,11 +1,11 @@
-"""Calibrate models and mix them."""
+"""Temper models and mix them, where that pays."""
 
 import numpy as np
 from scipy import optimize
 
 from hms_utils.constants import WELL_VOTED
 from hms_utils.scores.fast import EPSILON, row_divergence
-from hms_utils.scores.metric import check_arrays
+from hms_utils.scores.metric import check_arrays, kl_divergence
 from hms_utils.threads import one_blas_thread
 
 _TEMPERATURES = (0.25, 4.0)
@@ -32,7 +32,7 @@ def temper(prediction, temperature):
 
 
 @one_blas_thread
-def fit_blend(votes, predictions):
+def fit_blend(votes, predictions, folds=None):
     """Find each model's temperature and then its share in their mixture.
 
     All have the lowest divergence on rows with many votes, or on all rows if
@@ -43,6 +43,10 @@ def fit_blend(votes, predictions):
     votes : ndarray, shape (n_rows, 6)
     predictions : dict of str to ndarray, shape (n_rows, 6)
         By model.
+    folds : ndarray of int, shape (n_rows,), optional
+        With two of them or more the mixture has to earn its place: each fold is answered
+        with what the others chose, and if one model alone has no higher divergence so, it
+        gets the whole share.
 
     Returns
     -------
@@ -58,9 +62,32 @@ def fit_blend(votes, predictions):
     RuntimeError
         If the shares cannot be found.
     """
+    fitted = _fit(votes, predictions)
+    if folds is None or len(np.unique(folds)) < 2 or len(predictions) < 2:
+        return fitted
     votes = np.asarray(votes)
+    rows, alone = _judged(votes), [{name: answer} for name, answer in predictions.items()]
+    nested = [
+        _by_others(lambda v, p, _: _fit(v, p), votes, models, folds)
+        for models in (predictions, *alone)
+    ]
+    mixture, *alone = (kl_divergence(votes[rows], answer[rows]) for answer in nested)
+    if min(alone) <= mixture:
+        best = list(predictions)[int(np.argmin(alone))]
+        for name, part in fitted.items():
+            part["share"] = float(name == best)
+    return fitted
+
+
+def _judged(votes):
+    """Return the rows that the leaderboard is made of, or all if there are none."""
     well = votes.sum(axis=1) >= WELL_VOTED
-    rows = well if well.any() else np.ones(len(votes), bool)
+    return well if well.any() else np.ones(len(votes), bool)
+
+
+def _fit(votes, predictions):
+    votes = np.asarray(votes)
+    rows = _judged(votes)
     votes = votes[rows]
     opinions = votes / votes.sum(axis=1, keepdims=True)
 
@@ -116,7 +143,8 @@ def mix(fitted, predictions):
 def blend_out_of_fold(votes, predictions, folds):
     """Blend each fold with what was fitted on the other folds.
 
-    With one model this is its calibration.
+    With one model this is that model at its temperature. With several it judges the whole
+    of `fit_blend`: whether to mix at all is decided without the fold, too.
 
     Parameters
     ----------
@@ -130,10 +158,14 @@ def blend_out_of_fold(votes, predictions, folds):
     ndarray of float64, shape (n_rows, 6)
         No row's temperature or share was fitted on rows of its fold.
     """
+    return _by_others(fit_blend, votes, predictions, folds)
+
+
+def _by_others(fit, votes, predictions, folds):
     mixed = np.empty(np.shape(votes))
     for fold in np.unique(folds):
         held_out = folds == fold
         others = {name: prediction[~held_out] for name, prediction in predictions.items()}
         own = {name: prediction[held_out] for name, prediction in predictions.items()}
-        mixed[held_out] = mix(fit_blend(votes[~held_out], others), own)
+        mixed[held_out] = mix(fit(votes[~held_out], others, folds[~held_out]), own)
     return mixed

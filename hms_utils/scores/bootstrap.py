@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+FEW_PATIENTS = 20  # of which nothing should be made much of
 _REPLICATES = 2000
 _BOUNDS = (0.025, 0.975)
 
@@ -75,7 +76,10 @@ def interval(values, patients):
 
 
 def rate_interval(hits, patients):
-    """Return the 95 % interval of a rate, as `interval`, which has a width for all or nothing too.
+    """Return the 95 % interval of a rate.
+
+    As `interval`, but exact (Clopper and Pearson), as if each patient had one row, where a
+    bootstrap has too little to draw from: of fewer than 20 patients, or of all or nothing.
 
     Parameters
     ----------
@@ -85,11 +89,17 @@ def rate_interval(hits, patients):
     Returns
     -------
     low, high : float
+        NaN without rows.
     """
     number = len(np.unique(patients))
-    if number > 1 and hits.min() == hits.max():  # exact, as if each patient had one row
-        return tuple(stats.binomtest(int(hits[0]) * number, number).proportion_ci())
-    return interval(hits, patients)
+    if not number:
+        return np.nan, np.nan
+    if number >= FEW_PATIENTS and hits.min() != hits.max():
+        return interval(hits, patients)
+    k = np.mean(hits) * number  # not whole where patients have several rows
+    low = stats.beta.ppf(_BOUNDS[0], k, number - k + 1) if k else 0.0
+    high = stats.beta.ppf(_BOUNDS[1], k + 1, number - k) if k < number else 1.0
+    return float(low), float(high)
 
 
 def summarise(table, patients):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.constants import CLASSES
 from hms_utils.eeg import vote_shares
 from hms_utils.scores import bootstrap
 
@@ -64,19 +64,20 @@ def calibration_error(curve):
     return distance.groupby(curve["class"], sort=False).sum() / total
 
 
-def errors_by_chance(table, prediction, concentration, *, n_bins=10):
-    """Draw the calibration errors that right answers would have on the same panels.
+def errors_by_chance(table, prediction, *, n_bins=10):
+    """Draw the calibration errors of answers that are as far off, but right in the mean.
 
-    Opinions are drawn around the predictions and votes around the opinions, as
-    `fit_concentration` takes them to be, each row by itself.
+    Votes scatter around an answer, and a patient's rows are off alike. Each draw turns all
+    that votes and answers differ by round or leaves it, by a coin for each patient: the wild
+    bootstrap of Cameron, Gelbach and Miller (2008, doi:10.1162/rest.90.3.414). Of some dozens
+    of patients its upper quantile is a little low: right answers of 40 and of 100 simulated
+    patients were above that of 97.5 % in 8 and 7 of 100 cases, of 400 in none.
 
     Parameters
     ----------
     table : DataFrame
-        With the vote columns, which give the sizes of the panels.
+        With ``patient_id`` and the vote columns.
     prediction : ndarray, shape (n_rows, 6)
-    concentration : float
-        As `fit_concentration` returns it.
     n_bins : int
         As for `reliability`.
 
@@ -85,16 +86,12 @@ def errors_by_chance(table, prediction, concentration, *, n_bins=10):
     ndarray of float64, shape (500,)
         Of each draw the mean over classes of its `calibration_error`.
     """
-    rng = np.random.default_rng(0)
-    total = table[list(VOTE_COLUMNS)].to_numpy().sum(axis=1)
-    alpha = concentration * np.maximum(prediction, 1e-9)
-    bins = [_bins(shares, n_bins) for shares in np.transpose(prediction)]
+    excess = prediction - vote_shares(table)
+    _, patient = np.unique(table.patient_id, return_inverse=True)
+    n_patients = patient.max() + 1
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (_DRAWS, n_patients))
     errors = np.zeros(_DRAWS)
-    for draw in range(_DRAWS):
-        opinion = np.maximum(rng.standard_gamma(alpha), 1e-300)
-        opinion /= opinion.sum(axis=1, keepdims=True)
-        excess = prediction - rng.multinomial(total, opinion) / total[:, None]
-        errors[draw] = sum(
-            abs(excess[rows, number].sum()) for number, parts in enumerate(bins) for rows in parts
-        )
+    for number, shares in enumerate(np.transpose(prediction)):
+        for rows in _bins(shares, n_bins):
+            errors += abs(signs @ np.bincount(patient[rows], excess[rows, number], n_patients))
     return errors / prediction.size

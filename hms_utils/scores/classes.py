@@ -30,6 +30,29 @@ def consensus(table):
     return np.where(alone & (votes.sum(axis=1) >= _LEAST_VOTES), votes.argmax(axis=1), -1)
 
 
+def second_opinions(table):
+    """Tabulate what another expert of the same panel says where one has named a class.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns.
+
+    Returns
+    -------
+    DataFrame
+        By the class of the one, for each class of the other the probability, over all
+        pairs of experts of each row; NaN where nobody of several named a class.
+    """
+    votes = table[list(VOTE_COLUMNS)].to_numpy(float)
+    votes = votes[votes.sum(axis=1) > 1]
+    others = votes.sum(axis=1, keepdims=True) - 1
+    pairs = votes.T @ (votes / others) - np.diag((votes / others).sum(axis=0))
+    with np.errstate(invalid="ignore"):
+        shares = pairs / pairs.sum(axis=1, keepdims=True)
+    return pd.DataFrame(shares, list(CLASSES), list(CLASSES))
+
+
 def per_class(table, prediction):
     """Tabulate how well each class is told from the rest.
 
@@ -42,12 +65,13 @@ def per_class(table, prediction):
     Returns
     -------
     DataFrame
-        Indexed by class: ``n_rows`` with that `consensus` and their mean ``kl``; what
+        Indexed by class: ``n_rows`` of ``n_patients`` with that `consensus` and their mean
+        ``kl``; what
         the class ``adds`` to the mean divergence of all rows; the mean ``voted``
         and ``predicted`` share of all rows; and, of the consensus against the
         rest of the rows that have one, the area under the ROC curve ``auroc`` and the
-        average precision ``ap``, each with 95 % bounds over patients. NaN without rows,
-        or without others.
+        average precision ``ap``, each with 95 % bounds over patients, which are too narrow
+        of few patients. NaN without rows, or without others.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
     most, divergence = consensus(table), row_divergence(votes, prediction)
@@ -65,9 +89,11 @@ def per_class(table, prediction):
         lines.append((rows.sum(), kl, areas[0], *bounds[:, 0], precisions[0], *bounds[:, 1]))
     columns = ["n_rows", "kl", "auroc", "auroc_low", "auroc_high", "ap", "ap_low", "ap_high"]
     result = pd.DataFrame(lines, columns=columns, index=pd.Index(CLASSES, name="class"))
-    result.insert(2, "adds", class_divergence(votes, prediction))
-    result.insert(3, "voted", vote_shares(table).mean(axis=0))
-    result.insert(4, "predicted", np.mean(prediction, axis=0))
+    n_patients = [len(np.unique(patients[most == number])) for number in range(len(CLASSES))]
+    result.insert(1, "n_patients", n_patients)
+    result.insert(3, "adds", class_divergence(votes, prediction))
+    result.insert(4, "voted", vote_shares(table).mean(axis=0))
+    result.insert(5, "predicted", np.mean(prediction, axis=0))
     return result
 
 
@@ -88,10 +114,11 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
     Returns
     -------
     DataFrame
-        For each threshold: ``threshold``; of the ``n_rows`` whose `consensus` is the class
-        the number ``found`` and ``sensitivity``; of the ``n_others`` that have another
-        consensus the number of ``false_alarms`` and the ``false_rate``; both rates with
-        95 % bounds over patients, ``_low`` and ``_high``.
+        For each threshold: ``threshold``; of the ``n_rows`` of ``n_patients`` whose
+        `consensus` is the class the number ``found`` and ``sensitivity``; of the
+        ``n_others`` of ``n_other_patients`` that have another consensus the number of
+        ``false_alarms`` and the ``false_rate``; both rates with 95 % bounds over
+        patients, ``_low`` and ``_high``.
     """
     most, patients = consensus(table), table.patient_id.to_numpy()
     number, lines = CLASSES.index(name), []
@@ -101,11 +128,12 @@ def alarms(table, prediction, *, name="Seizure", thresholds=(0.2, 0.5)):
         line = [threshold]
         for rows in groups:
             rate = alarm[rows].mean() if rows.any() else np.nan
-            line += [rows.sum(), int(alarm[rows].sum()), rate]
+            line += [rows.sum(), len(np.unique(patients[rows])), int(alarm[rows].sum()), rate]
             line += bootstrap.rate_interval(alarm[rows], patients[rows])
         lines.append(line)
-    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
-    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
+    columns = ["n_rows", "n_patients", "found", "sensitivity"]
+    columns += ["sensitivity_low", "sensitivity_high", "n_others", "n_other_patients"]
+    columns += ["false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
     return pd.DataFrame(lines, columns=["threshold", *columns])
 
 
@@ -124,6 +152,8 @@ def ranking(positive, scores, weights):
     auroc, average_precision : ndarray of float64, shape (n_replicates,)
         As of scikit-learn with sample weights; NaN without positive rows or others.
     """
+    if not len(scores):
+        return np.full((2, len(weights)), np.nan)
     _, place = np.unique(-scores, return_inverse=True)  # rows of the same score have one
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))

@@ -1,6 +1,7 @@
 """What scores are compared with: the class prior, and a lower bound from the votes alone."""
 
 import numpy as np
+import pandas as pd
 from scipy.special import digamma
 
 from hms_utils.constants import CLASSES
@@ -75,6 +76,36 @@ def group_priors(table, chosen):
         prior[folds == fold] += own.sum(axis=0)
         prior[folds == fold] /= len(own) + _PSEUDO_ROWS
     return prior[chosen]
+
+
+def patient_priors(table):
+    """Predict each row by the mean vote of its patient's rows outside its fold.
+
+    Ten more rows vote as all rows outside the fold do, as in `group_priors`. Of a patient who
+    is in one fold alone only that is left, as of `fold_priors`: so this is what a leak is worth
+    by itself, as it looks at no EEG.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With ``patient_id``, the vote columns and ``fold``.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, 6)
+        Rows add to one.
+    """
+    patients, folds = table.patient_id.to_numpy(), table.fold.to_numpy()
+    shares, answers = vote_shares(table).astype(np.float64), fold_priors(table)
+    columns = [f"share{number}" for number in range(len(CLASSES))]
+    frame = pd.DataFrame(shares, columns=columns).assign(rows=1.0)
+    sums = frame.groupby(patients).transform("sum") - frame.groupby([patients, folds]).transform(
+        "sum"
+    )
+    known = sums.rows.to_numpy() > 0
+    weighted = _PSEUDO_ROWS * answers + sums[columns].to_numpy()
+    answers[known] = weighted[known] / (_PSEUDO_ROWS + sums[["rows"]].to_numpy()[known])
+    return answers
 
 
 def estimated_floor(votes):

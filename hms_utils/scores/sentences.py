@@ -7,7 +7,8 @@ shown". Intervals are of patients only: networks are trained once.
 import numpy as np
 
 from hms_utils.constants import CLASSES
-from hms_utils.scores.tables import FEW_PATIENTS, MARKS, WELL, group_label
+from hms_utils.scores.bootstrap import FEW_PATIENTS
+from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL
 from hms_utils.scores.uncertainty import vote_intervals
 
 
@@ -21,9 +22,11 @@ def _bounds(low, high, form=".3f"):
     return "(no interval)" if np.isnan(low) else f"({low:{form}} to {high:{form}})"
 
 
-def _rate(line, name):
+def _rate(line, name, n_patients):
     rate, low, high = (getattr(line, f"{name}{end}") for end in ("", "_low", "_high"))
-    return "none to judge by" if np.isnan(rate) else f"{rate:.0%} {_bounds(low, high, '.0%')}"
+    few = f", few: {n_patients} patients" * (n_patients < FEW_PATIENTS)
+    bounds = f"({low:.0%} to {high:.0%}{few})"
+    return "none to judge by" if np.isnan(rate) else f"{rate:.0%} {bounds}"
 
 
 def vote_interval(prediction, n_experts, concentration):
@@ -46,7 +49,7 @@ def vote_interval(prediction, n_experts, concentration):
 
 
 def headline(scorecard, models):
-    """Say what models score, on all rows and on those with ten or more votes.
+    """Say what models and priors score, on all rows and on those with ten or more votes.
 
     Parameters
     ----------
@@ -58,33 +61,45 @@ def headline(scorecard, models):
     for group in ("all rows", WELL):
         kl = scorecard[scorecard.group == group].set_index("model").kl
         if len(kl):
-            scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, "prior"))
+            marks = [mark for mark in ("prior", PRIOR_BY_VOTES) if mark in kl]
+            scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, *marks))
             parts.append(f"KL {scores} ({group})")
     return "; ".join(parts)
 
 
-def places(scorecard):
-    """Name the groups in which a model does not stand between its marks.
+def places(lines):
+    """Say in which groups models are better than the marks, and where that is not shown.
 
     Parameters
     ----------
-    scorecard : DataFrame
-        As `scores.scorecard` returns it.
+    lines : DataFrame
+        As `scores.against_marks` returns it.
     """
-    wrong = []
-    for group, lines in scorecard.groupby("group", sort=False):
-        lines = lines.set_index("model")
-        name = group_label(group, lines.n_patients.iloc[0])
-        marks = lines.kl[[mark for mark in MARKS[:3] if mark in lines.index]]
-        floor = lines.kl.get("floor", lines.kl.get("floor (estimate)", -np.inf))
-        for model in lines.index.difference(MARKS, sort=False):
-            kl = lines.kl[model]
-            worse = marks[marks <= kl].items()
-            wrong += [f"{model} {kl:.3f} in {name}, {mark} {other:.3f}" for mark, other in worse]
-            if kl < floor:
-                wrong.append(f"{model} {kl:.3f} in {name}, below the floor's {floor:.3f}")
-    fine = "In every group every mean is between the marks, and above the floor where it is known."
-    return f"Not between the marks: {'; '.join(wrong)}." if wrong else fine
+    floors = lines.mark.str.startswith("floor")
+    few = lines.n_patients < FEW_PATIENTS
+    words = np.select([few, lines.low > 0, lines.high < 0], ["few", "worse", "better"], "neither")
+    said = []
+    for model, own in lines.assign(words=words, floor=floors).groupby("model", sort=False):
+        below = own[own.floor & (own.words == "better")]
+        own = own[~own.floor]
+        all_better = (own.words == "better").groupby(own.group, sort=False).all()
+        parts = {
+            "better than uniform and each prior in": [*all_better.index[all_better]],
+            "worse than": _cells(own[own.words == "worse"]),
+            "no difference shown from": _cells(own[own.words == "neither"]),
+            "below the floor, as only chance or a leak explains:": _cells(below),
+            "of too few patients to judge:": [*own.group[own.words == "few"].unique()],
+        }
+        text = "; ".join(f"{what} {', '.join(found)}" for what, found in parts.items() if found)
+        said.append(f"{model}: {text}")
+    return "\n".join(said)
+
+
+def _cells(lines):
+    return [
+        f"{line.mark} in {line.group} {line.difference:+.3f} {_bounds(line.low, line.high, '+.3f')}"
+        for line in lines.itertuples()
+    ]
 
 
 def closed(lines):
@@ -95,10 +110,39 @@ def closed(lines):
     lines : DataFrame
         As `scores.closed` returns it.
     """
-    return "\n".join(
-        f"{line.model}, {line.group}: {line.closed:.0%} {_bounds(line.low, line.high, '.0%')} "
-        f"of the way from the group's prior to the {line.floor}"
-        for line in lines.itertuples()
+    said = []
+    for (model, floor), own in lines.groupby(["model", "floor"], sort=False):
+        parts = [
+            f"{line.closed:.0%} {_bounds(line.low, line.high, '.0%')} in {line.group}"
+            for line in own.itertuples()
+        ]
+        way = f"of the way from the group's prior to the {floor}"
+        said.append(f"{model}, {way}: {', '.join(parts)}")
+    return "\n".join(said)
+
+
+def blend(fitted):
+    """Say which networks answer, and why these.
+
+    Parameters
+    ----------
+    fitted : dict of str to dict
+        As `scores.fit_blend` returns it with folds.
+    """
+    shares = {name: part["share"] for name, part in fitted.items() if part["share"]}
+    first = next(iter(shares))
+    if len(fitted) == 1:
+        return f"{first} answers, the only network."
+    if len(shares) == 1:
+        others = " and ".join(name for name in fitted if name not in shares)
+        return (
+            f"{first} alone answers: on folds that shares were not fitted to, a mixture with "
+            f"{others} was no better."
+        )
+    mixed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return (
+        f"A mixture answers, {mixed}: on folds that shares were not fitted to, its mean was lower "
+        "than that of any network alone."
     )
 
 
@@ -113,6 +157,8 @@ def difference(lines):
     said = []
     for line in lines.itertuples():
         words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
+        words = "of too few patients to judge" if line.n_patients < FEW_PATIENTS else words
+        words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+.3f")
         said.append(
             f"{line.model} against {line.against}, {line.group}: {line.difference:+.3f} "
@@ -149,7 +195,7 @@ def doubt(lines):
 
 
 def calibration(errors):
-    """Say whether calibration errors are larger than votes' scatter would make them.
+    """Say whether calibration errors are larger than scatter alone would make them.
 
     Parameters
     ----------
@@ -159,9 +205,11 @@ def calibration(errors):
     """
     said = []
     for name, line in errors.iterrows():
-        words = "more" if line.error > line.high else "less" if line.error < line.low else "no more"
+        words = "more" if line.error > line.high + 1e-9 else "not shown to be more"
         by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
-        said.append(f"{name}: {line.error:.3f}, {words} than right answers would have: {by_chance}")
+        said.append(
+            f"{name}: {line.error:.3f}, {words} than of answers right in the mean: {by_chance}"
+        )
     return "\n".join(said)
 
 
@@ -195,8 +243,8 @@ def alarms(lines):
     """
     return "\n".join(
         f"at a share of {line.threshold:.0%}: finds {line.found} of {line.n_rows} windows of "
-        f"seizure, {_rate(line, 'sensitivity')}; alarms in {line.false_alarms} of "
-        f"{line.n_others} others, {_rate(line, 'false_rate')}"
+        f"seizure, {_rate(line, 'sensitivity', line.n_patients)}; alarms in {line.false_alarms} of "
+        f"{line.n_others} others, {_rate(line, 'false_rate', line.n_other_patients)}"
         for line in lines.itertuples()
     )
 
@@ -217,34 +265,35 @@ def maps(summary):
         As `scores.summarise` returns it, of what `networks.explain` and, where patterns
         were planted, `networks.planted_shares` measured.
     """
-    said, passed = [], 0
+    said, passed, judged = [], 0, 0
     for test, claim in _MAP_TESTS.items():
         if test in summary.index:
             line = summary.loc[test]
             words = _verdict(line.low, line.high, "shown", "refuted")
             words = "not to be said of so few" if line.n_patients < FEW_PATIENTS else words
             passed += words == "shown"
+            judged += not words.startswith("not to be said")
             numbers = f"{line['mean']:+.2f} {_bounds(line.low, line.high, '+.2f')}"
             said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
-    return f"passes {passed} of {len(said)} tests: " + "; ".join(said)
+    rest = f" ({len(said)} were made)" * (judged < len(said))
+    return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
 
 
-def likeness(correlation, decibels, *, synthetic):
+def likeness(found, *, synthetic):
     """Say how near the recomputed spectrogram is to the given one.
 
     Parameters
     ----------
-    correlation : float
-        Of the logarithms.
-    decibels : ndarray
-        Recomputed less given, each value.
+    found : dict
+        As `images.likeness` returns it.
     synthetic : bool
         Whether the file was written by the function that is compared with it.
     """
+    if np.isnan(found["correlation"]):
+        return "there is no given spectrogram to compare with"
     numbers = (
-        f"correlation of log-power {correlation:.4f}, difference {np.mean(decibels):+.2f} dB in "
-        f"the mean with a standard deviation of {np.std(decibels):.2f} dB, "
-        f"over {np.size(decibels)} values"
+        f"correlation of log-power {found['correlation']:.4f}, difference {found['mean']:+.2f} dB "
+        f"in the mean with a standard deviation of {found['sd']:.2f} dB, over {found['n']} values"
     )
     same = "; this file was written by the same function, so that this shows nothing"
     return numbers + same * synthetic

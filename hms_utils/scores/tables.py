@@ -11,10 +11,10 @@ from hms_utils.scores.marks import estimated_floor, fold_priors, group_priors
 from hms_utils.scores.metric import row_divergence
 
 WELL = f">= {WELL_VOTED} votes"
-PRIOR_OF_ALL = "prior, all rows"
+VOTE_GROUPS = ("1-2 votes", f"3-{WELL_VOTED - 1} votes", WELL)
+PRIOR_OF_ALL, PRIOR_BY_VOTES = "prior, all rows", "prior, by votes"
 # What stands in a scorecard beside the models.
-MARKS = ("uniform", PRIOR_OF_ALL, "prior", "floor", "floor (estimate)")
-FEW_PATIENTS = 20  # of a group whose scores should not be made much of
+MARKS = ("uniform", PRIOR_OF_ALL, "prior", PRIOR_BY_VOTES, "floor", "floor (estimate)")
 _AGREE, _SPLIT = 0.75, 0.25
 
 
@@ -44,8 +44,8 @@ def strata(table):
     with_other = (order == CLASSES.index("Other")).any(axis=1)
     groups = {
         "all rows": total > 0,
-        "1-2 votes": (total > 0) & (total < 3),
-        f"3-{WELL_VOTED - 1} votes": (total >= 3) & ~well,
+        VOTE_GROUPS[0]: (total > 0) & (total < 3),
+        VOTE_GROUPS[1]: (total >= 3) & ~well,
         WELL: well,
         "idealised": well & (first >= _AGREE),
         "proto": split & with_other,
@@ -59,7 +59,8 @@ def scorecard(table, predictions, *, truth=None):
 
     Before the given models come ``uniform``, which knows nothing, and, where there are
     folds, ``prior, all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,
-    that of the group's own as of `group_priors`. After them, with the truth, ``floor``, the
+    that of the group's own as of `group_priors`; of all rows also ``prior, by votes``, where
+    each row gets that of the rows with as many votes. After them, with the truth, ``floor``, the
     score of one who knows it, and ``floor (estimate)``, by `estimated_floor` where rows
     have ten or more votes: lower bounds, which no reader of the EEG need be able to reach.
 
@@ -90,7 +91,7 @@ def scorecard(table, predictions, *, truth=None):
     for name, prediction in predictions.items():
         check_prediction(prediction, table, name)
     patients, groups = table.patient_id.to_numpy(), strata(table)
-    cells = _divergences(table, predictions, truth)
+    cells = divergences(table, predictions, truth)
     values = np.stack([*cells.values()], axis=1)
     counts = np.stack([groups[group] for _, group in cells], axis=1).astype(float)
     low, high = bootstrap.bounds(bootstrap.means(values, patients, counts=counts))
@@ -102,68 +103,35 @@ def scorecard(table, predictions, *, truth=None):
     return lines.assign(n_rows=counts.sum(axis=0).astype(int), n_patients=n_patients)
 
 
-def _divergences(table, predictions, truth):
+def divergences(table, predictions, truth):
     """Return the divergence of each row by (model or mark, group)."""
     votes, groups = table[list(VOTE_COLUMNS)].to_numpy(), strata(table)
     same = {"uniform": row_divergence(votes, np.full(votes.shape, 1 / len(CLASSES)))}
     if "fold" in table:
         same[PRIOR_OF_ALL] = row_divergence(votes, fold_priors(table))
-        same["prior"] = None  # another in each group
+        same["prior"] = same[PRIOR_BY_VOTES] = None  # another in each group
     same |= {name: row_divergence(votes, answer) for name, answer in predictions.items()}
     if truth is not None:
         same["floor"] = row_divergence(votes, truth)
     same["floor (estimate)"] = estimated_floor(votes)
+    by_votes = [groups[group] for group in VOTE_GROUPS if group in groups]
     cells = {}
     for model, rows in same.items():
         for group, chosen in groups.items():
             few = votes[chosen].sum(axis=1).min() < WELL_VOTED
-            if (model, group) == (PRIOR_OF_ALL, "all rows") or (
-                few and model == "floor (estimate)"
+            if (
+                (model, group) == (PRIOR_OF_ALL, "all rows")
+                or (model == PRIOR_BY_VOTES and (group != "all rows" or len(by_votes) < 2))
+                or (few and model == "floor (estimate)")
             ):
                 continue
-            if model == "prior":
-                rows = same[PRIOR_OF_ALL].copy()  # which it is of all rows
-            if model == "prior" and group != "all rows":
-                rows[chosen] = row_divergence(votes[chosen], group_priors(table, chosen))
+            if model in ("prior", PRIOR_BY_VOTES):
+                rows = same[PRIOR_OF_ALL].copy()  # which the prior is of all rows
+                own = by_votes if model == PRIOR_BY_VOTES else [chosen] * (group != "all rows")
+                for part in own:
+                    rows[part] = row_divergence(votes[part], group_priors(table, part))
             cells[model, group] = rows
     return cells
-
-
-def closed(table, predictions, *, truth=None):
-    """Tabulate how far models go from the prior's divergence to the floor's.
-
-    Parameters
-    ----------
-    table, predictions, truth
-        As for `scorecard`; with ``fold``.
-
-    Returns
-    -------
-    DataFrame
-        For each model, on all rows and on those with ten or more votes, where there is
-        a floor: ``model, group, floor, closed, low, high``, which mark is the floor, the
-        share of the way from the group's own prior to it and the bounds of its 95 %
-        bootstrap, in which all three are of the same drawn patients.
-    """
-    patients, groups = table.patient_id.to_numpy(), strata(table)
-    cells = _divergences(table, predictions, truth)
-    lines = []
-    for group in ("all rows", WELL):
-        floors = [name for name in ("floor", "floor (estimate)") if (name, group) in cells]
-        if not floors:
-            continue
-        chosen, models = groups[group], ("prior", floors[0], *predictions)
-        values = [cells[name, group] for name in models]
-        values, of = np.stack(values, axis=1)[chosen], patients[chosen]
-        drawn = np.vstack([values.mean(axis=0), bootstrap.means(values, of)])
-        share = (drawn[:, :1] - drawn[:, 2:]) / (drawn[:, :1] - drawn[:, 1:2])
-        low, high = bootstrap.bounds(share[1:])
-        if len(np.unique(of)) < 2:
-            low = high = np.full(len(predictions), np.nan)
-        part = {"model": [*predictions], "group": group, "floor": floors[0], "closed": share[0]}
-        lines.append(pd.DataFrame(part | {"low": low, "high": high}))
-    columns = ["model", "group", "floor", "closed", "low", "high"]
-    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=columns)
 
 
 def side_by_side(scorecard):
@@ -191,37 +159,4 @@ def side_by_side(scorecard):
 
 def group_label(group, n_patients):
     """Return a group's name, which says so if its patients are fewer than 20."""
-    return f"{group} (few)" if n_patients < FEW_PATIENTS else group
-
-
-def differences(table, predictions, pairs):
-    """Tabulate how much better one prediction is than another on the same rows.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for `scorecard`.
-    predictions : dict of str to ndarray, shape (n_rows, 6)
-        By model.
-    pairs : list of tuple of str
-        The models to compare.
-
-    Returns
-    -------
-    DataFrame
-        For each pair, on all rows and on those with ten or more votes: ``model,
-        against, group, difference, low, high``, the mean difference of row
-        divergences and the bounds of its 95 % patient bootstrap; negative where
-        `model` is the better one.
-    """
-    votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
-    rows = {name: row_divergence(votes, answer) for name, answer in predictions.items()}
-    lines = []
-    for model, against in pairs:
-        for group, chosen in strata(table).items():
-            if group in ("all rows", WELL):
-                values = (rows[model] - rows[against])[chosen]
-                bounds = bootstrap.interval(values, patients[chosen])
-                lines.append((model, against, group, values.mean(), *bounds))
-    columns = ["model", "against", "group", "difference", "low", "high"]
-    return pd.DataFrame(lines, columns=columns)
+    return f"{group} (few)" if n_patients < bootstrap.FEW_PATIENTS else group

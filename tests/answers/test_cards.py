@@ -16,7 +16,7 @@ from hms_utils.eeg import (
     select_windows,
 )
 from hms_utils.networks import Ensemble
-from hms_utils.plots import draw_card
+from hms_utils.plots import COLOURS, draw_card
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_eeg_is_a_double_banana_with_its_ekg(window):
     traces, heart = figure.subfigs[0].axes
     labels = [label.get_text() for label in traces.get_yticklabels()]
     assert labels[:2] == ["Fp1-F7", "F7-T3"]
-    assert len(labels) == len(traces.lines) - 1 == 16  # and the amplitude bar
+    assert len(labels) == len(traces.lines) - 1 == 18  # and the amplitude bar
     assert {*traces.get_xticks(), *traces.get_xticks(minor=True)} == {*range(51)}
     shaded = [patch.get_x() for patch in (traces.patches[0], heart.patches[0])]
     assert shaded == [20, 20]
@@ -57,7 +57,8 @@ def test_a_recording_of_differences_is_drawn_alike(window):
     derived = np.column_stack([bipolar(eeg).T, eeg[:, -1]])
     figures = [draw_card(part, window[1]).subfigs[0].axes for part in (eeg, derived)]
     for ax, other in zip(*figures, strict=True):
-        for line, same in zip(ax.lines, other.lines, strict=True):
+        # Electrodes give two traces of the midline besides.
+        for line, same in zip(ax.lines[:16], other.lines[:16], strict=True):
             np.testing.assert_allclose(line.get_ydata(), same.get_ydata(), atol=0.02)
 
 
@@ -110,6 +111,8 @@ def test_votes_stand_beside_the_prediction(window, shares):
     ends = np.array([line[:, 0] for line in panel.collections[0].get_segments()])
     np.testing.assert_allclose(ends[:, 1], np.maximum(high[0], shares * 15))
     assert {*texts(panel)} == {"votes", "prediction, 80 % interval"}
+    swatch = panel.get_legend().legend_handles[texts(panel).index("votes")]
+    assert swatch.get_color() not in COLOURS  # of one class
 
 
 def test_a_card_says_how_wide_its_interval_is(window, shares):

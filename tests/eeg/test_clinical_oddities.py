@@ -390,15 +390,19 @@ def still(raw, place):
 
 
 @pytest.mark.parametrize("oddity", ODDITIES)
-def test_an_odd_file_has_its_answer(eeg, files, tmp_path, oddity):
+def test_an_odd_file_has_its_answer(eeg, files, tmp_path, oddity, record_property):
     name, change, answer = ODDITIES[oddity]
     path = tmp_path / name
     path.write_bytes(change(files[name]))
     if isinstance(answer, str):
-        with pytest.raises(ValueError, match=rf"{name}: {answer}"):
+        with pytest.raises(ValueError, match=rf"{name}: {answer}") as caught:
             open_recording(path)
+        message = str(caught.value).replace(f"{tmp_path}/", "")
+        record_property("fault", ["EDF and BDF", oddity, "refused", message])
         return
     recording = open_recording(path)
+    said = "said, and went on" if recording.notes else "as without it"
+    record_property("fault", ["EDF and BDF", oddity, said, "; ".join(recording.notes)])
     assert recording.start == answer.start
     assert recording.seconds == answer.seconds
     assert len(recording.notes) == len(answer.notes)

@@ -1,4 +1,5 @@
 import decimal
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,14 @@ from hms_utils.eeg import (
     TEST_COLUMNS,
     TRAIN_COLUMNS,
     clearest,
+    cut,
     load_metadata,
     read_eeg,
+    read_label_window,
     read_spectrogram,
     vote_shares,
+    with_files,
+    write_eeg,
 )
 
 
@@ -79,7 +84,7 @@ def test_vote_shares_add_to_one(table):
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
 
 
-def write_eeg(path, **changes):
+def write_columns(path, **changes):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(400, 20)).astype(np.float32), columns=list(EEG_COLUMNS))
     frame = frame.assign(**changes)
@@ -89,7 +94,7 @@ def write_eeg(path, **changes):
 
 def test_read_eeg_orders_columns_and_keeps_gaps(tmp_path):
     path = tmp_path / "1.parquet"
-    frame = write_eeg(path)
+    frame = write_columns(path)
     frame.loc[3, "T3"] = np.nan
     frame[list(EEG_COLUMNS[::-1])].to_parquet(path)
     eeg = read_eeg(path)
@@ -101,21 +106,21 @@ def test_damaged_eegs_are_refused_by_name(tmp_path):
     path = tmp_path / "1.parquet"
     with pytest.raises(FileNotFoundError, match=r"1\.parquet"):
         read_eeg(path)
-    frame = write_eeg(path)
+    frame = write_columns(path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"1\.parquet: expected a whole parquet file"):
         read_eeg(path)
     frame.drop(columns=["T3", "EKG"]).to_parquet(path)
     with pytest.raises(ValueError, match=r"expected 20 channels, missing \['T3', 'EKG'\]"):
         read_eeg(path)
-    write_eeg(path, Cz="text")
+    write_columns(path, Cz="text")
     with pytest.raises(ValueError, match="numbers in Cz"):
         read_eeg(path)
 
 
 def test_eegs_of_other_programs_are_read(tmp_path):
     path = tmp_path / "1.parquet"
-    frame = write_eeg(path)
+    frame = write_columns(path)
     other = {"Fp1": "FP1", "Fz": "fz", "T3": "T7", "T4": "t8", "T5": "P7", "T6": "P8", "EKG": "ekg"}
     frame.rename(columns=other).to_parquet(path)
     np.testing.assert_array_equal(read_eeg(path), frame)
@@ -181,3 +186,62 @@ def test_real_files_can_be_read(real_dir):
     assert read_eeg(real_dir / "train_eegs" / f"{row.eeg_id}.parquet").shape == (10_000, 20)
     path = real_dir / "train_spectrograms" / f"{row.spectrogram_id}.parquet"
     assert read_spectrogram(path).shape == (300, 400)
+
+
+@pytest.mark.parametrize("start", [0, 0.29, 1.005, 1.1, 2.3, 17.29, 49.99])
+def test_a_window_begins_at_its_sample_and_is_whole(tmp_path, start):
+    recording = np.arange(20_000)
+    window = cut(recording, start, 50, 200, tmp_path)
+    assert len(window) == 10_000
+    assert window[0] == round(start * 200)
+
+
+def test_a_bad_disk_is_found_by_checksums(tmp_path):
+    path = tmp_path / "a.parquet"
+    eeg = np.random.default_rng(0).normal(0, 30, (10_000, 20)).astype(np.float32)
+    write_eeg(path, eeg)
+    np.testing.assert_array_equal(read_eeg(path), eeg)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="expected a whole parquet file"):
+        read_eeg(path)
+
+
+def test_a_comma_at_the_end_of_each_row_shifts_no_column(table, tmp_path):
+    head, *rows = table.to_csv(index=False).splitlines()
+    text = "\n".join([head, *(f"{row}," for row in rows)])
+    (tmp_path / "train.csv").write_text(text)
+    pd.testing.assert_frame_equal(load_metadata(tmp_path, "train"), table)
+
+
+def test_rows_without_an_eeg_are_counted_and_left_out(table, sample_dir, tmp_path, capsys):
+    folder = tmp_path / "data"
+    shutil.copytree(sample_dir, folder)
+    gone = table.eeg_id.unique()[:3]
+    for eeg_id in gone:
+        (folder / "train_eegs" / f"{eeg_id}.parquet").unlink()
+    spectrogram = table.spectrogram_id[~table.eeg_id.isin(gone)].iloc[0]
+    (folder / "train_spectrograms" / f"{spectrogram}.parquet").unlink()
+    rest = with_files(table, folder)
+    pd.testing.assert_frame_equal(rest, table[~table.eeg_id.isin(gone)].reset_index(drop=True))
+    said, missing = capsys.readouterr().out, table.eeg_id.isin(gone).sum()
+    assert said.count("\n") == 1
+    assert f"left out are {missing} rows of 3 EEGs that are not there" in said
+    assert f"{(rest.spectrogram_id == spectrogram).sum()} rows have no spectrogram file" in said
+    shutil.rmtree(folder / "train_eegs")
+    with pytest.raises(FileNotFoundError, match=r"train_eegs: expected an EEG.*found none of"):
+        with_files(table, folder)
+
+
+def test_a_label_window_is_whole_even_without_its_spectrogram(table, sample_dir, tmp_path):
+    row = table.iloc[5]
+    eeg, rows = read_label_window(sample_dir, row)
+    path = sample_dir / "train_eegs" / f"{row.eeg_id}.parquet"
+    start = int(row.eeg_label_offset_seconds * 200)
+    np.testing.assert_array_equal(eeg, read_eeg(path)[start : start + 10_000])
+    assert rows.shape == (300, 400)
+    assert np.isfinite(rows).any()
+    (tmp_path / "train_eegs").symlink_to(sample_dir / "train_eegs")
+    np.testing.assert_array_equal(read_label_window(tmp_path, row)[0], eeg)
+    assert np.isnan(read_label_window(tmp_path, row)[1]).all()

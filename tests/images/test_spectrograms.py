@@ -5,12 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hms_utils.constants import EEG_COLUMNS, FREQUENCIES, SFREQ
+from hms_utils.constants import CHAINS, EEG_COLUMNS, FREQUENCIES, SFREQ
 from hms_utils.eeg import load_metadata, montage, read_eeg, read_spectrogram
 from hms_utils.images import (
     DB_RANGE,
     competition_spectrogram,
     eeg_image,
+    likeness,
     mel_spectrogram,
     pixels,
     spectrogram_image,
@@ -98,6 +99,33 @@ def test_competition_spectrogram_follows_its_windows():
     assert power[2] < 1e-3 * power[5]
 
 
+def test_a_lost_electrode_leaves_its_chain_as_bright_as_it_was():
+    """Along a chain of equal differences those that live are as good as all four."""
+    wave = np.random.default_rng(0).normal(0, 20, 10_000)
+    eeg = np.zeros((10_000, 20), np.float32)
+    for place, name in enumerate(CHAINS["LL"]):
+        eeg[:, EEG_COLUMNS.index(name)] = place * wave
+    whole = eeg_image(eeg)[0].astype(int)
+    lost = eeg.copy()
+    lost[:, EEG_COLUMNS.index("T3")] = np.nan
+    np.testing.assert_allclose(eeg_image(lost)[0], whole, atol=1)
+    lost[2000:4000, EEG_COLUMNS.index("T5")] = np.nan  # of the two that are left one
+    np.testing.assert_allclose(eeg_image(lost)[0][8:, 120:], whole[8:, 120:], atol=4)
+    lost[6000:8000] = np.nan
+    assert not eeg_image(lost)[0][:, 160:200].any()
+
+
+def test_likeness_is_of_what_both_have():
+    given = np.random.default_rng(0).uniform(1, 9, (5, 400))
+    given[1] = np.nan
+    found = likeness(2 * given, given)
+    assert found["n"] == 1600
+    assert found["correlation"] == pytest.approx(1)
+    assert found["mean"] == pytest.approx(10 * np.log10(2))
+    assert found["sd"] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(likeness(given, np.full_like(given, np.nan))["correlation"])
+
+
 def test_competition_spectrogram_of_gaps():
     eeg = sine(8, seconds=20)
     eeg[: 10 * SFREQ] = np.nan
@@ -159,9 +187,9 @@ def test_images_map_equal_power_to_equal_pixels():
     assert weak.dtype == np.uint8
     row = int(np.argmax(strong[0, :, 128]))
     assert abs(row * 20 / 129 - 10) < 0.5
-    # Ten times the amplitude is 20 dB in one of the chain's four differences.
+    # Ten times the amplitude is 20 dB in the one difference of the chain that has a signal.
     step = 255 / (DB_RANGE[1] - DB_RANGE[0])
-    assert int(strong[0, row, 128]) - weak[0, row, 128] == pytest.approx(20 / 4 * step, abs=1)
+    assert int(strong[0, row, 128]) - weak[0, row, 128] == pytest.approx(20 * step, abs=1)
 
 
 def test_both_views_agree_on_power_and_frequency():

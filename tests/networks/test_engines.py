@@ -56,6 +56,15 @@ def test_functions_of_tensorflow_are_the_folds(folder, images, monkeypatch):
         np.testing.assert_allclose(found, plain, atol=1e-6)
 
 
+def test_a_network_without_a_share_is_not_asked(folder, images):
+    opened = Ensemble(folder)
+    first, second = opened.settings["models"]
+    opened.settings["models"][first]["share"] = 0.0
+    answers = opened.answers(images)
+    assert list(answers) == [second]
+    np.testing.assert_allclose(opened.predict(images), answers[second])
+
+
 def test_onnx_answers_as_tensorflow(folder, images, tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

@@ -6,14 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hms_utils import networks
+from hms_utils import networks, paths
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
+from hms_utils.images import fingerprint
 from hms_utils.networks import Ensemble, engines, models
+
+IMAGES = {"near": np.zeros((2, 4, 8, 16), np.uint8)}
+FOLDS = np.array([0, 1])
+INDEX = pd.DataFrame([[3, 0, 0, 0, 0, 0], [0, 4, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
+INDEX = INDEX.assign(label_id=[1, 2])
 
 
 def train(folder, name="cnn"):
     """Leave what training leaves: models that always give one answer, and their records."""
-    key = {"data": "images", "views": ["near"], "epochs": 1}
+    key = {"data": fingerprint(IMAGES, INDEX, FOLDS), "views": ["near"], "epochs": 1}
+    answer = np.array([0.5, *[0.1] * 5], np.float32)
     for fold, logits in enumerate(([2.0, 0, 0, 0, 0, 0], [0, 2.0, 0, 0, 0, 0])):
         model = models.build_cnn(1, (8, 16), filters=(2,))
         weights = model.get_layer("logits").get_weights()
@@ -21,10 +28,12 @@ def train(folder, name="cnn"):
         path = folder / "models" / name / f"fold{fold}.keras"
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
-        path.with_suffix(".json").write_text(json.dumps({"key": key}))
+        record = {"key": key, "file": path.name, "checksum": paths.checksum(path)}
+        paths.write_json(path.with_suffix(".json"), record | {"predictions": [answer.tolist()]})
     (folder / "oof").mkdir()
-    oof = pd.DataFrame([[0.5, *[0.1] * 5]] * 2, columns=list(PREDICTION_COLUMNS))
-    oof.assign(label_id=[1, 2], fold=[0, 1]).to_parquet(folder / "oof" / f"{name}.parquet")
+    oof = pd.DataFrame([answer] * 2, columns=list(PREDICTION_COLUMNS))
+    oof = pd.concat([INDEX.assign(fold=FOLDS), oof], axis=1)
+    oof.to_parquet(folder / "oof" / f"{name}.parquet")
 
 
 def seal(folder, temperature=1.0):
@@ -124,21 +133,27 @@ def test_settings_of_a_newer_keras_are_ignored_at_their_default_only(tmp_path, m
         Ensemble(tmp_path)
 
 
-def test_models_of_other_images_or_several_trainings_are_refused(tmp_path):
+def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsys):
+    def load(names=("cnn",), images=IMAGES, index=INDEX, folds=FOLDS):
+        return networks.load_oof(tmp_path, names, images, index, folds)
+
     with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
-        networks.load_oof(tmp_path, ["cnn"], "images")
+        load()
     train(tmp_path)
-    table, predictions = networks.load_oof(tmp_path, ["cnn"], "images")
-    assert table.columns.tolist() == ["label_id", "fold"]
-    np.testing.assert_array_equal(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
+    table, predictions = load()
+    assert table.columns.tolist() == [*VOTE_COLUMNS, "label_id", "fold"]
+    assert capsys.readouterr().out == "cnn: started from random weights\n"
+    np.testing.assert_allclose(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
     with pytest.raises(ValueError, match="found others"):
-        networks.load_oof(tmp_path, ["cnn"], "other images")
+        load(images={"near": IMAGES["near"] + np.uint8(1)})
     with pytest.raises(ValueError, match=r"networks among \['cnn', 'efficientnet_b0'\], found"):
-        networks.load_oof(tmp_path, ["cnn", "resnet"], "images")
+        load(["cnn", "resnet"])
     record = tmp_path / "models" / "cnn" / "fold1.json"
-    record.write_text(json.dumps({"key": {"data": "images", "epochs": 2}}))
+    other = paths.read_json(record)
+    other["key"]["epochs"] = 2
+    paths.write_json(record, other)
     with pytest.raises(ValueError, match="found others"):
-        networks.load_oof(tmp_path, ["cnn"], "images")
+        load()
 
 
 def test_a_seal_of_an_older_version_is_refused(tmp_path):

@@ -71,6 +71,17 @@ def test_short_epochs_are_told_of_at_the_end_and_long_ones_each(fitter, monkeypa
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_panels_in_training_stand_beside_panels_held_out(fitter, capsys):
+    stage, panels = Stage("well voted", 1, 1e-3, min_votes=10), ROWS[2::3]
+    fitter.fit(stage, panels, held_out=ROWS, choose=ROWS[:0], seed=0, label="test")
+    fit(fitter, Stage("all rows", 1, 1e-3))
+    of_panels, of_all = capsys.readouterr().out.splitlines()
+    (line,) = fitter.fit(stage, panels, held_out=ROWS, choose=ROWS[:0], seed=0, label="test")
+    assert f"{line['val_loss']:.3f}" != f"{line['val_well']:.3f}"
+    assert "held out (both of panels), " in of_panels and "panels" not in of_all
+    assert f"{line['val_well']:.3f} held out (both of panels), " in capsys.readouterr().out
+
+
 def test_every_pass_takes_the_rows_in_another_order(fitter):
     rows = np.arange(5, 32)  # 27 of them: three batches and three left over in each pass
     fitter.images = [np.arange(N_ROWS, dtype=np.uint8)[:, None, None, None]]

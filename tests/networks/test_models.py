@@ -88,12 +88,10 @@ def test_pretrained_model_leaves_batch_statistics_alone(imagenet_file, pictures)
     np.testing.assert_allclose(features, alone(mosaic), rtol=1e-4, atol=1e-6)
 
 
-def test_find_weights_prefers_a_local_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    (tmp_path / "models").mkdir()
-    path = tmp_path / "models" / weights.WEIGHTS_NAME
-    path.touch()
-    source = "ImageNet weights (MD5 d41d8cd98f00b204e9800998ecf8427e)"
+def test_find_weights_prefers_a_local_file(imagenet_file, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
+    path, digest = imagenet_file, hashlib.md5(imagenet_file.read_bytes()).hexdigest()
+    source = f"ImageNet weights (MD5 {digest})"
     for choice in ("auto", "imagenet"):
         assert weights.find_weights(choice) == (path, source)
     assert weights.find_weights("none")[0] is None

@@ -88,12 +88,12 @@ def test_picture_has_a_tile_for_each_chain_and_view_and_colours_what_is_marked()
     assert plots.draw_maps(image, marks, axes, views=VIEWS) is figure
     assert [ax.get_title() for ax in axes[0]] == list(VIEWS)
     assert [ax.get_ylabel() for ax in axes[:, 0]] == ["LL\nHz", "RL\nHz", "LP\nHz", "RP\nHz"]
-    assert [ax.get_xlim() for ax in axes[-1]] == [(0, 50), (0, 10)]
+    assert [ax.get_xlim() for ax in axes[-1]] == [(0, 50), (20, 30)]
     coloured = [[bool(ax.collections) for ax in row] for row in axes]
     assert coloured == [[False, False], [False, False], [False, True], [False, False]]
     (path,) = axes[2, 1].collections[0].get_paths()
     seconds = path.get_extents().intervalx
-    np.testing.assert_allclose(seconds, [2.5, 4.5], atol=0.5)
+    np.testing.assert_allclose(seconds, [22.5, 24.5], atol=0.5)
     plt.close(figure)
 
 

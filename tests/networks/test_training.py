@@ -10,7 +10,6 @@ import pytest
 
 from hms_utils import paths
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.images import fingerprint
 from hms_utils.networks import Ensemble, Stage, explain, fitter, load_oof, models, seal, training
 from hms_utils.networks.backend import keras
 
@@ -144,7 +143,7 @@ def test_killed_training_resumes_at_its_stage_to_the_same_numbers(trained, tmp_p
 
 def test_another_setting_or_image_trains_again(tmp_path, monkeypatch):
     key_of = []
-    monkeypatch.setattr(training._FoldFiles, "read", lambda self: key_of.append(self.key))
+    monkeypatch.setattr(training._FoldFiles, "read", lambda self, _: key_of.append(self.key))
     answers = {"history": [], "predictions": np.full((N_ROWS // 2, 6), 1 / 6).tolist()}
     monkeypatch.setattr(training, "_train_fold", lambda *_: answers)
     train(tmp_path)
@@ -265,8 +264,7 @@ def test_a_third_network_takes_one_function_and_one_entry(tmp_path, monkeypatch)
     training.cross_validate(
         build, images, VIEWS, index, FOLD, tmp_path, stages, batch_size=8, augment=()
     )
-    data = fingerprint(images, index, FOLD)
-    _, predictions = load_oof(tmp_path, ["tiny"], data)
+    _, predictions = load_oof(tmp_path, ["tiny"], images, index, FOLD)
     assert (predictions["tiny"].argmax(axis=1) == np.arange(N_ROWS) % 2).mean() > 0.9
     train_images = tmp_path / "spectrograms" / "train"
     paths.write_json(train_images / "settings.json", {"reduce": [8, 8], "db_range": [-20, 40]})

@@ -55,7 +55,12 @@ def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
 def test_ranking_shows_every_class_and_chance(panel):
     table, prediction = panel
     figure, axes = plt.subplots(1, 2)
-    plots.ranking({"cnn": classes.per_class(table, prediction)}, axes)
+    by_class = classes.per_class(table, prediction)
+    by_class.loc["LPD", ["n_rows", "n_patients"]] = 41, 25
+    by_class.loc["GPD", ["n_rows", "n_patients"]] = 41, 3
+    plots.ranking({"cnn": by_class}, axes)
+    labels = [label.get_text() for label in axes[0].get_yticklabels()]
+    assert labels[1:3] == ["LPD 41", "GPD (few) 41"]
     assert [label.get_text().split()[0] for label in axes[0].get_yticklabels()] == list(CLASSES)
     assert texts(axes[1]) == ["by chance", "cnn"]
     plt.close(figure)

@@ -76,7 +76,8 @@ def test_a_fold_is_blended_with_what_the_others_chose(votes, truth):
     folds = np.arange(N_ROWS) % 3
     mixed = scores.blend_out_of_fold(votes, answers, folds)
     other = folds != 1
-    fitted = scores.fit_blend(votes[other], {name: p[other] for name, p in answers.items()})
+    others = {name: p[other] for name, p in answers.items()}
+    fitted = scores.fit_blend(votes[other], others, folds[other])
     expected = mix({name: p[folds == 1] for name, p in answers.items()}, fitted)
     np.testing.assert_allclose(mixed[folds == 1], expected)
     # Its own votes change nothing in a fold.
@@ -84,3 +85,24 @@ def test_a_fold_is_blended_with_what_the_others_chose(votes, truth):
     changed[folds == 1] = changed[folds == 1][:, ::-1]
     again = scores.blend_out_of_fold(changed, answers, folds)
     np.testing.assert_array_equal(again[folds == 1], mixed[folds == 1])
+
+
+def test_a_mixture_that_others_do_not_bear_out_gives_way_to_one_model(votes, truth):
+    """Of a model that is right in one fold only a share pays where it is fitted, not elsewhere."""
+    rng = np.random.default_rng(3)
+    folds = np.arange(N_ROWS) % 3
+    good = scores.temper(truth * np.exp(rng.normal(scale=0.7, size=truth.shape)), 1)
+    worse = 0.2 * truth + 0.8 * rng.dirichlet(np.full(6, 3), N_ROWS)
+    answers = {"other": np.where((folds == 0)[:, None], truth, worse), "good": good}
+    assert scores.fit_blend(votes, answers)["other"]["share"] > 0.2
+    fitted = scores.fit_blend(votes, answers, folds)
+    assert {name: part["share"] for name, part in fitted.items()} == {"other": 0, "good": 1}
+    assert scores.fit_blend(votes, answers, np.zeros(N_ROWS)) == scores.fit_blend(votes, answers)
+
+
+def test_a_mixture_that_pays_everywhere_is_kept(votes, truth):
+    rng = np.random.default_rng(4)
+    noise = rng.normal(scale=0.7, size=(2, N_ROWS, 6))
+    one, two = (scores.temper(truth * np.exp(part), 1) for part in noise)
+    fitted = scores.fit_blend(votes, {"one": one, "two": two}, np.arange(N_ROWS) % 3)
+    assert min(part["share"] for part in fitted.values()) > 0.3

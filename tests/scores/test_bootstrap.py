@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from hms_utils.scores import bootstrap
 
@@ -34,3 +35,14 @@ def test_means_are_those_of_drawn_rows():
 
 def test_same_draws_every_time():
     assert (bootstrap.draws(7) == bootstrap.draws(7)).all()
+
+
+def test_a_rate_of_few_patients_has_an_exact_interval():
+    """Of two of three a bootstrap would say 0 % to 100 %, of three of three 100 % to 100 %."""
+    exact = stats.binomtest(2, 3).proportion_ci()
+    assert bootstrap.rate_interval(np.array([1, 1, 0]), np.arange(3)) == pytest.approx(exact)
+    low, high = bootstrap.rate_interval(np.ones(6), np.repeat(np.arange(3), 2))
+    assert (low, high) == pytest.approx(stats.binomtest(3, 3).proportion_ci())
+    many = np.arange(40) % 2
+    assert bootstrap.rate_interval(many, np.arange(40)) == bootstrap.interval(many, np.arange(40))
+    assert np.isnan(bootstrap.rate_interval(np.zeros(0), np.zeros(0))).all()

@@ -20,6 +20,16 @@ def test_ranking_is_that_of_scikit_learn_with_ties_and_weights():
     assert np.isnan(areas).all() and np.isnan(precisions).all()
 
 
+def test_rows_of_single_votes_have_no_consensus():
+    table = pd.DataFrame(np.eye(6, dtype=int), columns=list(VOTE_COLUMNS)).assign(
+        patient_id=[*"abcabc"]
+    )
+    result = classes.per_class(table, np.full((6, 6), 1 / 6))
+    assert result.n_rows.sum() == 0
+    assert result.auroc.isna().all() and result.kl.isna().all()
+    np.testing.assert_allclose(result.voted, 1 / 6)
+
+
 def test_per_class():
     votes = np.eye(6, dtype=int)[[0, 0, 1, 1] * 10] * 4
     table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=np.arange(40))
@@ -50,7 +60,7 @@ def test_ties_and_tiny_panels_have_no_consensus():
     prediction = np.full((4, 6), 0.1)
     prediction[[0, 1, 2, 3], [0, 2, 1, 5]] = 0.5
     result = classes.per_class(table, prediction)
-    assert result.n_rows.tolist() == [0, 1, 0, 0, 0, 1]
+    assert result.n_rows.tolist() == result.n_patients.tolist() == [0, 1, 0, 0, 0, 1]
     assert np.isnan(result.auroc["Seizure"])
     assert result.auroc["LPD"] == result.auroc["Other"] == 1
     assert result.adds.sum() == pytest.approx(metric.kl_divergence(votes, prediction))
@@ -78,3 +88,13 @@ def test_alarms_are_counted_on_rows_with_a_consensus():
     assert high.false_rate_high == pytest.approx(1 - 0.025 ** (1 / 30))
     none = classes.alarms(table[10:], prediction[10:])
     assert none.sensitivity.isna().all() and (none.n_rows == 0).all()
+
+
+def test_second_opinions_are_of_pairs_of_different_experts():
+    table = pd.DataFrame([[2, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]], columns=list(VOTE_COLUMNS))
+    found = classes.second_opinions(table)
+    # Of three experts two say the first class: each of them has one who agrees, one who does not.
+    assert found.loc["Seizure", "Seizure"] == pytest.approx(0.5)
+    assert found.loc["Seizure", "LPD"] == pytest.approx(0.5)
+    assert found.loc["LPD", "Seizure"] == pytest.approx(1)
+    assert found.loc["GPD"].isna().all()  # a single vote has no second

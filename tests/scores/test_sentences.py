@@ -30,40 +30,65 @@ def test_the_headline_has_both_groups():
         "KL cnn 0.700, prior 1.300 (all rows); KL cnn 0.500, prior 0.900 (>= 10 votes)"
     )
     assert sentences.headline(card(*cells), ["cnn"]).endswith("(all rows)")
+    # Who knows how many voted may be better than the model.
+    by_votes = card(*cells, ("prior, by votes", "all rows", 0.6, 40))
+    assert "prior 1.300, prior, by votes 0.600 (all" in sentences.headline(by_votes, ["cnn"])
 
 
-def test_a_model_that_does_not_stand_between_the_marks_is_named():
-    cells = [
-        ("uniform", "edge", 0.959, 13),
-        ("prior, all rows", "edge", 1.213, 13),
-        ("prior", "edge", 1.215, 13),
-        ("cnn", "edge", 0.5, 13),
-        ("b0", "edge", 1.1, 13),
-        ("floor (estimate)", "edge", 0.142, 13),
-    ]
-    assert sentences.places(card(*cells)) == (
-        "Not between the marks: b0 1.100 in edge (few), uniform 0.959."
+def places(*cells):
+    columns = ["group", "mark", "difference", "low", "high", "n_patients"]
+    return sentences.places(pd.DataFrame(cells, columns=columns).assign(model="cnn"))
+
+
+def test_a_place_between_the_marks_is_said_where_it_is_shown():
+    better = ("all rows", "uniform", -0.5, -0.6, -0.4, 90), ("edge", "prior", -1, -2, -0.5, 13)
+    said = places(*better, ("all rows", "prior", -0.2, -0.3, -0.1, 90))
+    assert said == (
+        "cnn: better than uniform and each prior in all rows; of too few patients to judge: edge"
     )
-    fine = [cell for cell in cells if cell[0] != "b0"]
-    assert sentences.places(card(*fine)).startswith(
-        "In every group every mean is between the marks"
+    # A mean below the prior's is not enough.
+    doubtful = places(*better, ("all rows", "prior", -0.2, -0.5, 0.1, 90))
+    assert doubtful.startswith(
+        "cnn: no difference shown from prior in all rows -0.200 (-0.500 to +0.100); of too few"
     )
-    assert "cnn 0.100 in edge (few), below the floor's 0.142" in sentences.places(
-        card(*fine, ("cnn", "edge", 0.1, 13)).drop(index=3)
-    )
+    worse = places(*better, ("all rows", "prior", 0.2, 0.1, 0.3, 90))
+    assert worse.startswith("cnn: worse than prior in all rows +0.200 (+0.100 to +0.300); of too")
+
+
+def test_who_is_below_the_floor_is_told():
+    better = ("all rows", "prior", -0.2, -0.3, -0.1, 90)
+    below = places(better, ("all rows", "floor", -0.1, -0.2, -0.05, 90))
+    assert below.startswith("cnn: better than uniform and each prior in all rows; below the floor")
+    assert "floor" not in places(better, ("all rows", "floor", -0.1, -0.2, 0.05, 90))
 
 
 def test_the_way_to_the_floor_has_its_interval():
     lines = pd.DataFrame(
-        [("cnn", ">= 10 votes", "floor (estimate)", 0.561, 0.47, 0.63)],
+        [
+            ("cnn", "all rows", "floor", 0.561, 0.47, 0.63),
+            ("cnn", "3-9 votes", "floor", -0.2, -0.3, -0.1),
+        ],
         columns=["model", "group", "floor", "closed", "low", "high"],
     )
     assert sentences.closed(lines) == (
-        "cnn, >= 10 votes: 56% (47% to 63%) of the way from the group's prior to the "
-        "floor (estimate)"
+        "cnn, of the way from the group's prior to the floor: 56% (47% to 63%) in all rows, "
+        "-20% (-30% to -10%) in 3-9 votes"
     )
     alone = sentences.closed(lines.assign(low=np.nan, high=np.nan))
     assert "56% (no interval)" in alone
+
+
+def test_who_answers_is_told_with_the_reason():
+    def fitted(**shares):
+        return {name: {"share": share, "temperature": 1.2} for name, share in shares.items()}
+
+    both = sentences.blend(fitted(cnn=0.6, b0=0.4))
+    assert both.startswith("A mixture answers, cnn 60%, b0 40%") and "lower than that of" in both
+    assert sentences.blend(fitted(cnn=0.0, b0=1.0)) == (
+        "b0 alone answers: on folds that shares were not fitted to, a mixture with cnn was no "
+        "better."
+    )
+    assert sentences.blend(fitted(cnn=1.0)) == "cnn answers, the only network."
 
 
 @pytest.mark.parametrize(
@@ -73,12 +98,17 @@ def test_the_way_to_the_floor_has_its_interval():
         ((0.1, 0.2), "worse"),
         ((-0.1, 0.2), "no difference shown"),
         ((np.nan, np.nan), "not to be said"),
+        ((0.0, 0.0), "the same answers"),
     ],
 )
 def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds, words):
-    columns = ["model", "against", "group", "difference", "low", "high"]
-    lines = pd.DataFrame([("blend", "cnn", "all rows", np.mean(bounds), *bounds)], columns=columns)
+    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
+    line = ("blend", "cnn", "all rows", np.mean(bounds), *bounds, 40)
+    lines = pd.DataFrame([line], columns=columns)
     assert sentences.difference(lines).endswith(f", {words}")
+    if any(bounds):
+        few = sentences.difference(lines.assign(n_patients=6))
+        assert few.endswith(", of too few patients to judge")
 
 
 def doubt(rank, gap):
@@ -107,15 +137,20 @@ def test_doubt_that_does_not_follow_is_not_called_knowledge():
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (0.033, ", no more than right answers would have"),
-        (0.05, ", more than right answers would have"),
-        (0.013, ", less than right answers would have"),
+        (0.033, ", not shown to be more than of answers right in the mean"),
+        (0.05, ", more than of answers right in the mean"),
+        (0.013, ", not shown to be more than of answers right in the mean"),
     ],
 )
 def test_a_calibration_error_is_held_to_what_scatter_gives(error, words):
     line = {"error": error, "expected": 0.034, "low": 0.027, "high": 0.042}
     said = sentences.calibration(pd.DataFrame({"blend": line}).T)
     assert words in said and said.endswith("0.034 (0.027 to 0.042)")
+
+
+def test_the_error_of_one_patient_is_not_called_more():
+    line = {"error": 0.1 + 0.2, "expected": 0.3, "low": 0.3, "high": 0.3}
+    assert "not shown to be more" in sentences.calibration(pd.DataFrame({"cnn": line}).T)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +169,17 @@ def test_coverage_is_held_to_what_whole_votes_attain(bounds, words):
 
 
 def test_alarms_are_said_with_what_they_cost():
-    columns = ["n_rows", "found", "sensitivity", "sensitivity_low", "sensitivity_high"]
-    columns += ["n_others", "false_alarms", "false_rate", "false_rate_low", "false_rate_high"]
-    line = (12, 8, 8 / 12, 0.4, 0.9, 100, 5, 0.05, 0.01, 0.1)
-    lines = pd.DataFrame([(0.2, *line)], columns=["threshold", *columns])
+    line = {"threshold": 0.2, "n_rows": 12, "n_patients": 25, "found": 8}
+    line |= {"sensitivity": 8 / 12, "sensitivity_low": 0.4, "sensitivity_high": 0.9}
+    line |= {"n_others": 100, "n_other_patients": 60, "false_alarms": 5}
+    line |= {"false_rate": 0.05, "false_rate_low": 0.01, "false_rate_high": 0.1}
+    lines = pd.DataFrame([line])
     assert sentences.alarms(lines) == (
         "at a share of 20%: finds 8 of 12 windows of seizure, 67% (40% to 90%); "
         "alarms in 5 of 100 others, 5% (1% to 10%)"
     )
+    few = sentences.alarms(lines.assign(n_patients=3))
+    assert "67% (40% to 90%, few: 3 patients); alarms in 5 of 100 others, 5% (1% to 10%)" in few
     none = lines.assign(n_rows=0, found=0, sensitivity=np.nan)
     assert "finds 0 of 0 windows of seizure, none to judge by" in sentences.alarms(none)
 
@@ -154,21 +192,25 @@ def summary(n_patients=44, **bounds):
 def test_all_tests_of_maps_are_reported():
     found = {"difference": (0.9, 1.3), "side - chance": (-0.02, 0.2), "time - chance": (0.1, 0.2)}
     said = sentences.maps(summary(**found))
-    assert said.startswith("passes 2 of 3 tests: ")
+    assert said.startswith("passes 2 of 3 tests that can be judged: ")
     assert "on the pattern's side: not shown, +0.09 (-0.02 to +0.20), 44 patients" in said
     against = sentences.maps(summary(**found | {"difference": (-0.3, -0.1)}))
     assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
-    assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests")
+    assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests that")
     unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
-    assert "passes 0 of 1" in unknown and "not to be said" in unknown
+    assert "passes 0 of 0" in unknown and "(1 were made)" in unknown and "not to be" in unknown
     few = sentences.maps(summary(n_patients=6, **found))
-    assert few.startswith("passes 0 of 3") and few.count("not to be said of so few") == 3
+    assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
+    assert few.count("not to be said of so few") == 3
 
 
 def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
-    decibels = np.array([3.0, 3.2, 2.8])
-    own = sentences.likeness(0.9999, decibels, synthetic=True)
+    found = {"n": 3, "correlation": 0.9999, "mean": 3.0, "sd": 0.16}
+    own = sentences.likeness(found, synthetic=True)
     assert "written by the same function, so that this shows nothing" in own
-    other = sentences.likeness(0.9999, decibels, synthetic=False)
+    other = sentences.likeness(found, synthetic=False)
     assert "same function" not in other
     assert "+3.00 dB in the mean with a standard deviation of 0.16 dB, over 3 values" in other
+    assert "no given spectrogram" in sentences.likeness(
+        dict.fromkeys(found, np.nan), synthetic=False
+    )

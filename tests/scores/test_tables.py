@@ -54,6 +54,15 @@ def test_rows_are_grouped_by_votes_and_by_agreement():
     assert list(scores.strata(as_table([[4, 0, 0, 0, 0, 0]]))) == ["all rows", "3-9 votes"]
 
 
+def test_patients_priors_know_the_patients_other_rows_and_nothing_else():
+    votes = np.eye(6, dtype=int)[[0, 0, 1, 2, 2]]
+    table = as_table(votes, folds=[0, 1, 1, 0, 0]).assign(patient_id=[7, 7, 8, 9, 9])
+    known, plain = scores.patient_priors(table), scores.fold_priors(table)
+    np.testing.assert_allclose(known[0], (10 * plain[0] + votes[1]) / 11)
+    np.testing.assert_allclose(known[2:], plain[2:])  # alone, or all in the row's own fold
+    np.testing.assert_allclose(known.sum(axis=1), 1)
+
+
 def test_fold_priors_do_not_see_their_own_fold():
     prior = scores.fold_priors(as_table(np.eye(6, dtype=int)[[0, 0, 1, 2]], folds=[0, 0, 1, 1]))
     # Of the two rows of the other fold, and of one more that votes for all alike.
@@ -114,7 +123,7 @@ def test_the_way_from_prior_to_floor_is_of_the_same_patients():
     models = {"perfect": shares, "half": 0.5 * shares + 0.5 / 6}
     models["eyeless"] = scores.fold_priors(table)
     lines = scores.closed(table, models, truth=shares)
-    assert lines.group.unique().tolist() == ["all rows", scores.WELL]
+    assert lines.group.unique().tolist() == ["all rows", scores.WELL]  # none with fewer
     lines = lines[lines.group == scores.WELL].set_index("model")
     # Marks against themselves are where they are, whoever is drawn.
     np.testing.assert_allclose(lines.loc["perfect", ["closed", "low", "high"]].tolist(), 1)
@@ -129,6 +138,46 @@ def test_the_way_from_prior_to_floor_is_of_the_same_patients():
     assert 0 < lines.low["half"] < lines.closed["half"] < lines.high["half"] < 1
     estimated = scores.closed(table, {"half": models["half"]})
     assert estimated.closed[0] == pytest.approx(lines.closed["half"], abs=0.1)
+
+
+def test_the_way_is_told_of_each_range_of_votes():
+    few, of_few = random_table(60, n_votes=4)
+    many, of_many = random_table(60, seed=1)
+    table = pd.concat([few, many.assign(patient_id=many.patient_id + 100)], ignore_index=True)
+    shares = np.concatenate([of_few, of_many])
+    model = np.where(np.arange(120)[:, None] < 60, 1 / 6, shares)  # blind where few voted
+    lines = scores.closed(table, {"model": model}, truth=shares).set_index("group").closed
+    assert lines.index.tolist() == ["all rows", "3-9 votes", scores.WELL]
+    assert lines["3-9 votes"] < 0.1 < 0.9 < lines[scores.WELL]
+    assert scores.closed(table, {"model": model}).group.tolist() == [scores.WELL]
+
+
+def test_all_rows_stand_beside_who_knows_how_many_voted():
+    """Few raters and panels vote otherwise: who knows their number needs no EEG to be better."""
+    votes = np.concatenate([np.tile([4, 0, 0, 0, 0, 0], (40, 1)), np.tile([0] * 5 + [12], (40, 1))])
+    card = scores.scorecard(as_table(votes), {}).set_index(["model", "group"]).kl
+    assert card["prior, by votes", "all rows"] < 0.3 < card["prior", "all rows"]
+    groups = card["prior", "3-9 votes"], card["prior", scores.WELL]
+    assert card["prior, by votes", "all rows"] == pytest.approx(np.mean(groups))
+    assert "prior, by votes" not in scores.scorecard(as_table(votes[:40]), {}).model.to_numpy()
+
+
+def test_models_are_compared_with_marks_row_by_row():
+    table, shares = random_table(200)
+    good = 0.9 * shares + 0.1 / 6
+    lines = scores.against_marks(table, {"good": good}, truth=shares)
+    assert "floor (estimate)" not in lines.mark.to_numpy()
+    well = lines[lines.group == scores.WELL].set_index("mark")
+    assert (well.high[["uniform", "prior, all rows", "prior"]] < 0).all()
+    assert well.low["floor"] > 0
+    card = scores.scorecard(table, {"good": good}).set_index(["model", "group"])
+    kl = card.kl[:, scores.WELL]
+    assert well.difference["uniform"] == pytest.approx(kl["good"] - kl["uniform"])
+    pair = scores.differences(table, {"good": good, "floor": shares}, [("good", "floor")])
+    assert well.low["floor"] == pytest.approx(pair.low[1])
+    # Chosen by the votes that it is estimated from, a small group has no floor to be held to.
+    estimated = scores.against_marks(table, {"good": good})
+    assert estimated[estimated.mark == "floor (estimate)"].group.tolist() == [scores.WELL]
 
 
 def test_the_way_is_known_only_where_there_is_a_floor():

@@ -86,17 +86,31 @@ def test_intervals_that_are_too_sure_cover_less_than_is_attainable(panel):
     assert (coverage.covered < coverage.attainable - 0.02).any()
 
 
-def test_the_expected_calibration_error_is_that_of_right_answers(panel):
+def test_the_expected_calibration_error_is_that_of_answers_right_in_the_mean(panel):
     table, prediction = panel
     table, prediction = table[:200], prediction[:200]
-    by_chance = scores.errors_by_chance(table, prediction, 8)
+    low, high = np.quantile(scores.errors_by_chance(table, prediction), [0.025, 0.975])
     error = scores.calibration_error(scores.reliability(table, prediction)).mean()
-    low, high = np.quantile(by_chance, [0.025, 0.975])
     assert low < error < high
-    exact = scores.errors_by_chance(table, prediction, 1000)
-    assert exact.mean() < 0.8 * by_chance.mean()  # opinions that do not scatter
     wrong = scores.temper(prediction, 0.4)
+    high = np.quantile(scores.errors_by_chance(table, wrong), 0.975)
     assert scores.calibration_error(scores.reliability(table, wrong)).mean() > high
+
+
+def test_rows_of_a_patient_are_off_alike():
+    """Ten rows of a patient tell as much as one; taken for ten, right answers look wrong."""
+    rng = np.random.default_rng(0)
+    prediction = np.tile(rng.dirichlet(np.full(6, 0.7), 40), (10, 1))
+    patients = np.tile(np.arange(40), 10)
+    above, alone = 0, 0
+    for _ in range(20):
+        votes = np.tile(rng.multinomial(3, prediction[:40]), (10, 1))
+        table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS)).assign(patient_id=patients)
+        error = scores.calibration_error(scores.reliability(table, prediction)).mean()
+        above += error > np.quantile(scores.errors_by_chance(table, prediction), 0.975)
+        table["patient_id"] = np.arange(400)
+        alone += error > np.quantile(scores.errors_by_chance(table, prediction), 0.975)
+    assert above <= 4 < 15 < alone
 
 
 def test_doubt_follows_the_experts_or_does_not():

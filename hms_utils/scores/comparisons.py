@@ -1,0 +1,114 @@
+"""How predictions differ on the same rows, from each other and from the marks beside them."""
+
+import numpy as np
+import pandas as pd
+
+from hms_utils.constants import VOTE_COLUMNS
+from hms_utils.scores import bootstrap
+from hms_utils.scores.metric import row_divergence
+from hms_utils.scores.tables import MARKS, VOTE_GROUPS, WELL, divergences, strata
+
+
+def closed(table, predictions, *, truth=None):
+    """Tabulate how far models go from the prior's divergence to the floor's.
+
+    Parameters
+    ----------
+    table, predictions, truth
+        As for `scorecard`; with ``fold``.
+
+    Returns
+    -------
+    DataFrame
+        For each model, on all rows and on those of each range of votes, where there is a
+        floor: ``model, group, floor, closed, low, high``, which mark is the floor, the
+        share of the way from the group's own prior to it and the bounds of its 95 %
+        bootstrap, in which all three are of the same drawn patients.
+    """
+    patients, groups = table.patient_id.to_numpy(), strata(table)
+    cells = divergences(table, predictions, truth)
+    lines = []
+    for group in ("all rows", *VOTE_GROUPS):
+        floors = [name for name in ("floor", "floor (estimate)") if (name, group) in cells]
+        if not floors:
+            continue
+        chosen, models = groups[group], ("prior", floors[0], *predictions)
+        values = [cells[name, group] for name in models]
+        values, of = np.stack(values, axis=1)[chosen], patients[chosen]
+        drawn = np.vstack([values.mean(axis=0), bootstrap.means(values, of)])
+        share = (drawn[:, :1] - drawn[:, 2:]) / (drawn[:, :1] - drawn[:, 1:2])
+        low, high = bootstrap.bounds(share[1:])
+        if len(np.unique(of)) < 2:
+            low = high = np.full(len(predictions), np.nan)
+        part = {"model": [*predictions], "group": group, "floor": floors[0], "closed": share[0]}
+        lines.append(pd.DataFrame(part | {"low": low, "high": high}))
+    columns = ["model", "group", "floor", "closed", "low", "high"]
+    return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=columns)
+
+
+def against_marks(table, predictions, *, truth=None):
+    """Tabulate how much better or worse models are than each mark, on the same rows.
+
+    The floor is left out where only an estimate is known of it, except on all rows with ten
+    or more votes: the other groups are chosen by the very votes that it is estimated from.
+
+    Parameters
+    ----------
+    table, predictions, truth
+        As for `scorecard`.
+
+    Returns
+    -------
+    DataFrame
+        For each model, group and mark: ``model, group, mark, difference, low, high,
+        n_patients``, the mean of the model's divergences less the mark's, negative where the
+        model is better, and the bounds of its 95 % patient bootstrap.
+    """
+    patients = table.patient_id.to_numpy()
+    cells, lines = divergences(table, predictions, truth), []
+    for group, chosen in strata(table).items():
+        marks = [mark for mark in MARKS if (mark, group) in cells]
+        if "floor" in marks or group != WELL:
+            marks = [mark for mark in marks if mark != "floor (estimate)"]
+        for model in predictions:
+            for mark in marks:
+                values, of = (cells[model, group] - cells[mark, group])[chosen], patients[chosen]
+                bounds = bootstrap.interval(values, of)
+                lines.append((model, group, mark, values.mean(), *bounds, len(np.unique(of))))
+    columns = ["model", "group", "mark", "difference", "low", "high", "n_patients"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def differences(table, predictions, pairs):
+    """Tabulate how much better one prediction is than another on the same rows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `scorecard`.
+    predictions : dict of str to ndarray, shape (n_rows, 6)
+        By model.
+    pairs : list of tuple of str
+        The models to compare.
+
+    Returns
+    -------
+    DataFrame
+        For each pair, on all rows and on those with ten or more votes: ``model,
+        against, group, difference, low, high, n_patients``, the mean difference of row
+        divergences and the bounds of its 95 % patient bootstrap; negative where
+        `model` is the better one.
+    """
+    votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
+    rows = {name: row_divergence(votes, answer) for name, answer in predictions.items()}
+    lines = []
+    for model, against in pairs:
+        for group, chosen in strata(table).items():
+            if group in ("all rows", WELL):
+                values = (rows[model] - rows[against])[chosen]
+                of = patients[chosen]
+                bounds = bootstrap.interval(values, of)
+                n_patients = len(np.unique(of))
+                lines.append((model, against, group, values.mean(), *bounds, n_patients))
+    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
+    return pd.DataFrame(lines, columns=columns)
