@@ -24,6 +24,7 @@ from hms_utils.images.folds import assign_folds, make_folds, save_folds
 from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES
 from hms_utils.images.streaming import stream
+from hms_utils.images.wave import wave_image
 
 __all__ = [
     "DB_RANGE",
@@ -51,4 +52,5 @@ __all__ = [
     "save_folds",
     "spectrogram_image",
     "stream",
+    "wave_image",
 ]

@@ -114,7 +114,8 @@ def tiles(image, axes, *, view, label=""):
     image : ndarray of uint8, shape (4, height, width)
     axes : sequence of four matplotlib Axes
     view : str
-        Among `images.VIEWS`; of the long one, lines mark the 50 s.
+        Among `images.VIEWS`; of the long one, lines mark the 50 s, and traces have no
+        scale of decibels.
     label : str
         Title of the first.
 
@@ -123,27 +124,31 @@ def tiles(image, axes, *, view, label=""):
     matplotlib Figure
     """
     start, stop, unit = time_axis(view)
+    spectral = view != "wave"
     for chain, tile, ax in zip(CHAINS, image, axes, strict=True):
         picture = ax.imshow(
             tile,
-            "magma",
+            "magma" if spectral else "Greys",
             vmin=0,
             vmax=255,
             origin="lower",
             aspect="auto",
             extent=(start, stop, 0, F_MAX),
         )
-        ax.set_ylabel(f"{chain}\nHz", fontsize=9)
+        ax.set_ylabel(f"{chain}\nHz" if spectral else chain, fontsize=9)
         if "minutes" in unit:
             ax.vlines(np.array([-0.5, 0.5]) * EEG_SECONDS / 60, 0, F_MAX, "white", ":", linewidth=1)
         if ax is not axes[-1]:
             ax.set_xticklabels([])
+        if not spectral:
+            ax.set_yticks([])
     axes[0].set_title(label, fontsize=10)
     axes[-1].set_xlabel(unit)
-    bar = axes[0].figure.colorbar(picture, ax=list(axes), fraction=0.03, pad=0.02)
-    low, high = DB_RANGE
-    bar.set_ticks([0, 127.5, 255], labels=[f"{low:g}", f"{(low + high) / 2:g}", f"{high:g}"])
-    bar.set_label("dB re 1 µV²/Hz", fontsize=9)
+    if spectral:
+        bar = axes[0].figure.colorbar(picture, ax=list(axes), fraction=0.03, pad=0.02)
+        low, high = DB_RANGE
+        bar.set_ticks([0, 127.5, 255], labels=[f"{low:g}", f"{(low + high) / 2:g}", f"{high:g}"])
+        bar.set_label("dB re 1 µV²/Hz", fontsize=9)
     return axes[0].figure
 
 

@@ -41,5 +41,7 @@ def draw_maps(image, marks, axes, *, views):
             axes[0, number].set_title(view, fontsize=9)
             axes[-1, number].set_xlabel(unit, fontsize=8)
             if number == 0:
-                ax.set_ylabel(f"{chain}\nHz", fontsize=8)
+                ax.set_ylabel(chain if view == "wave" else f"{chain}\nHz", fontsize=8)
+            if view == "wave":
+                ax.set_yticks([])
     return axes[0, 0].figure
