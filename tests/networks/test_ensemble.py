@@ -10,7 +10,6 @@ from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.images import fingerprint
 from hms_utils.networks import Ensemble, engines, models
 
-
 IMAGES = {"near": np.zeros((2, 4, 8, 16), np.uint8)}
 FOLDS = np.array([0, 1])
 INDEX = pd.DataFrame([[3, 0, 0, 0, 0, 0], [0, 4, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
