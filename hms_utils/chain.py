@@ -1,6 +1,7 @@
 """Run the notebooks in order through papermill."""
 
 import ast
+import logging
 import sys
 import threading
 import time
@@ -270,6 +271,10 @@ def _execute(name, parameters, output_dir):
                 stdout_file=_Indented(sys.stdout),
                 extra_arguments=["--log-level=CRITICAL"],
             )
+        except KeyboardInterrupt:
+            # Of the cell's task, which nobody waits for any more.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+            raise
         except PapermillExecutionError as failure:
             if failure.ename == "KeyboardInterrupt":
                 raise KeyboardInterrupt from None

@@ -408,6 +408,8 @@ def read(path, reader, notebook=""):
         If it is not there or cannot be read at all, which may be true of a whole file.
     """
     again = f"; run notebooks/{notebook}.ipynb again" if notebook else ""
+    if notebook:
+        require(path, notebook)
     try:
         with path.open("rb") as file:
             file.read(1)

@@ -69,7 +69,7 @@ def load_metadata(data_dir, split):
             raise ValueError(
                 f"{path}: expected no gaps in {name}, found {table[name].isna().sum()}"
             )
-        if name.endswith(("_id", "_vote")):
+        if name.endswith("_id"):
             table[name] = _whole(path, table[name])
         elif name.endswith("_seconds") and not np.isfinite(table[name]).all():
             raise ValueError(f"{path}: expected finite numbers in {name}, found infinity")
@@ -77,15 +77,16 @@ def load_metadata(data_dir, split):
         print(f"{path}: {table.duplicated().sum()} rows stand there twice; each counts once")
         table = table.drop_duplicates(ignore_index=True)
     if split == "train":
-        votes = table[list(VOTE_COLUMNS)].to_numpy()
-        most = votes.max(axis=1)  # first: a sum of absurd numbers may be too large for an integer
-        total = np.where(most > _MOST_VOTES, most, votes.sum(axis=1))
-        bad = (votes < 0).any(axis=1) | (total == 0) | (total > _MOST_VOTES)
+        votes = table[list(VOTE_COLUMNS)].to_numpy(float)
+        total = votes.sum(axis=1)
+        bad = (votes < 0).any(axis=1) | (votes % 1 != 0).any(axis=1)
+        bad |= (total == 0) | (total > _MOST_VOTES)
         if bad.any():
             raise ValueError(
                 f"{path}: expected whole votes of zero and more with a sum of 1 to {_MOST_VOTES}, "
                 f"found {bad.sum()} rows without, label_id {table.label_id[bad].tolist()[:3]} first"
             )
+        table = table.astype(dict.fromkeys(VOTE_COLUMNS, np.int64))
         if table.label_id.duplicated().any():
             repeated = table.label_id[table.label_id.duplicated()].unique()
             raise ValueError(

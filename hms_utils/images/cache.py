@@ -21,6 +21,7 @@ from hms_utils.images.workers import workers
 from hms_utils.progress import progress
 
 _JOB_WINDOWS = 100
+_TABLES = ("index.parquet", "records.npy")  # without which images are of no use
 _NOTEBOOK = "02_spectrograms"  # which writes all this
 
 
@@ -100,7 +101,6 @@ def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
     if _read_json(folder / "settings.json") == settings:
         missing, records = _missing(folder, windows, stamps, data_dir)
         if not missing.any():
-            _read_json(folder / "source.json")
             for path in _write_tables(folder, windows, records):
                 print(f"{path}: expected what was drawn, found a damaged one; written again")
             _write_source(folder, data_dir)
@@ -112,6 +112,7 @@ def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
         if records is None or records["failed"].any():
             _remove(folder)
         else:
+            (folder / "source.json").unlink(missing_ok=True)  # of the images as they were
             folder.rename(partial)
     records = None
     if _read_json(partial / "settings.json") == settings:
@@ -165,8 +166,8 @@ def load(folder, *, quiet=False):
     source = paths.read_json(folder / "source.json", _NOTEBOOK)
     index = paths.read(path, pd.read_parquet, _NOTEBOOK)
     images, records = _open(folder)
-    drawn, found = records["checksum"][~records["failed"]], _checksums(images)
-    if not np.array_equal(drawn, found) or source.get("index") != paths.checksum(path):
+    same = np.array_equal(records["checksum"][~records["failed"]], _checksums(images))
+    if not same or source.get("checksums") != {n: paths.checksum(folder / n) for n in _TABLES}:
         raise paths.DamagedFileError(
             f"{folder}: expected the images and the index that were drawn, found others; "
             f"run notebooks/{_NOTEBOOK}.ipynb again"
@@ -225,18 +226,18 @@ def _read_json(path):
 def _write_source(folder, data_dir):
     synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
     source = {"data": str(data_dir), "synthetic": synthetic}
-    source["index"] = paths.checksum(folder / "index.parquet")
+    source["checksums"] = {name: paths.checksum(folder / name) for name in _TABLES}
     paths.write_json(folder / "source.json", source)
 
 
-def _open(folder):
+def _open(folder, mode="r"):
     """Open the images of each view, and the records, whose number may be greater."""
     settings = paths.read_json(folder / "settings.json", _NOTEBOOK)
     tile = len(CHAINS), *pixels.reduced_shape(settings["reduce"])
     arrays = {}
     for name in ("records", *VIEWS):
         path = folder / f"{name}.npy"
-        array = paths.read(path, lambda path: np.load(path, mmap_mode="r+"), _NOTEBOOK)
+        array = paths.read(path, lambda path: np.load(path, mmap_mode=mode), _NOTEBOOK)
         expected = (RECORD, ()) if name == "records" else (np.uint8, tile)
         if (array.dtype, array.shape[1:]) != expected:
             raise paths.DamagedFileError(
@@ -260,6 +261,11 @@ def _missing(folder, windows, stamps, data_dir):
     """Return which windows are to be drawn, and the records, or None if these are of no use."""
     try:
         images, records = _open(folder)
+        # Of images that were complete once.
+        known = (_read_json(folder / "source.json") or {}).get("checksums", {})
+        path = folder / "records.npy"
+        if known.get(path.name, "") not in ("", paths.checksum(path)):
+            raise paths.DamagedFileError(f"{path}: expected what was drawn, found another")
         fine = ~records["failed"]
         lengths = {len(view) for view in images.values()}
         if len(records) != len(windows) or lengths not in ({len(fine)}, {fine.sum()}):
@@ -301,7 +307,7 @@ def _create(folder, n_windows, reduce):
 
 def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, scheduler):
     """Draw the windows that are missing."""
-    arrays, records = _open(folder)
+    arrays, records = _open(folder, "r+")
     missing = windows[missing]
     missing = missing[_seen(missing, records, stamps, data_dir)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
