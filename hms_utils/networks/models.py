@@ -61,9 +61,8 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
     The mosaic has a column for each view and two rows, for the lower chains (LL
     and RL) and the upper ones (LP and RP). Red is the left side of the head,
     green the right, blue their mean: what is on one side only is coloured,
-    and global pooling cannot lose it. With pretrained weights BatchNorm stays
-    in inference mode for good, as its statistics are worth more than those of
-    small batches.
+    and global pooling cannot lose it. Batch normalisation is trained, with pretrained
+    weights too: these images are no photographs, and their statistics are others.
 
     Parameters
     ----------
@@ -97,10 +96,8 @@ def build_efficientnet_b0(n_views, tile_shape, *, weights_file=None, dropout=0.3
         load_imagenet(backbone, weights_file)
     for layer in backbone.layers:
         if isinstance(layer, layers.BatchNormalization):
-            # Not trainable means inference mode, in training too.
-            layer.trainable = weights_file is None
             layer.momentum, layer.synchronized = 0.9, True  # see build_cnn
-        elif isinstance(layer, layers.Dropout) and weights_file is None:
+        elif isinstance(layer, layers.Dropout):
             layer.rate = 0.0  # dropping whole blocks takes long schedules to pay
     x = layers.Identity(name="features")(backbone.output)
     return keras.Model(images, _head(x, dropout), name="efficientnet_b0")
