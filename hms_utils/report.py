@@ -1,10 +1,12 @@
 """One page of the whole chain: the executed notebooks, for reading without Jupyter."""
 
 import base64
+import contextlib
 import io
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -80,11 +82,13 @@ def _result(output_dir):
     comparison = metrics.get("05_comparison", {})
     if "scorecard" not in comparison:
         return None
-    said = {
-        name: say(pd.DataFrame(comparison[name])).splitlines()
-        for name, say in _SAID.items()
-        if comparison.get(name)
-    }
+    said = {}
+    for name, say in _SAID.items():
+        table = pd.DataFrame(comparison.get(name, [])).fillna(np.nan)  # for what JSON has as null
+        if len(table):
+            # A table that an earlier version wrote may lack what is said now.
+            with contextlib.suppress(KeyError, AttributeError):
+                said[name] = say(table).splitlines()
     figure, submission = output_dir / "figures" / "comparison.png", metrics.get("06_submission")
     return {
         "of": metrics.get("02_spectrograms", {}).get("headline", ""),

@@ -291,7 +291,7 @@ def test_the_report_opens_with_the_result(browser, whole):
     assert headings[:3] == ["The result", "Contents", "What ran"]
     text = page.locator("body").inner_text()
     result, doubts = text.partition("How far to trust it")[::2]
-    assert "cnn, all rows: 25% (10% to 40%) of the way" in result
+    assert "prior to the floor: 25% (10% to 40%) in all rows" in result
     assert "0.500 (0.400 to 0.600)" in result
     assert "Submission: 99 recordings answered. Its checks have 1 remarks:" in result
     assert "warning: two <rows> are equal" in result

@@ -314,6 +314,7 @@ def cases(summary):
     for name, other in (("chance", "windows by chance"), ("pixels", "cases by pixels alone")):
         gain = summary.loc[f"- {name}"]
         words = _verdict(gain.low, gain.high, "more often", "less often", "no difference shown")
+        words = "not to be said of so few" if of.n_patients < FEW_PATIENTS else words
         share = summary["mean"][f"by {name}"]
         bounds = _bounds(100 * gain.low, 100 * gain.high, "+.0f")
         said.append(
