@@ -1,12 +1,32 @@
 """One page of the whole chain: the executed notebooks, for reading without Jupyter."""
 
+import base64
+import contextlib
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from PIL import Image
+
 from hms_utils import paths
-from hms_utils.chain import NOTEBOOKS
+from hms_utils.chain import NOTEBOOKS, scores
+from hms_utils.scores import sentences
 
 TITLE = "HMS harmful brain activity: from EEG to submission"
+# What the comparison says of itself, by the name of its table in the metrics.
+_SAID = {
+    "closed": sentences.closed,
+    "differences": sentences.difference,
+    "doubt": lambda table: sentences.doubt(table.set_index(table.columns[0])),
+    "coverage": sentences.coverage,
+    "alarms": sentences.alarms,
+    "cases": lambda table: sentences.cases(table.set_index("measure")),
+}
+_RESULT = ("closed", "differences")  # the others say how far to trust it
+_HEAVY = 50_000  # bytes of a picture, from where on 256 colours are enough
+_PNG = "data:image/png;base64,"
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -37,6 +57,7 @@ def write(output_dir, results):
     ]
     page = exporter.environment.get_template("report.html.j2").render(
         title=TITLE,
+        result=_result(output_dir),
         parts=parts,
         seconds=sum(result.seconds for result in results),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -46,6 +67,50 @@ def write(output_dir, results):
     with paths.replacing(output_dir / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return output_dir / "report.html"
+
+
+def _result(output_dir):
+    """Return what the page opens with: scores, submission and doubts of the last whole run.
+
+    Returns
+    -------
+    dict or None
+        None as long as nothing was compared.
+    """
+    found = {name: output_dir / "metrics" / f"{name}.json" for name in NOTEBOOKS}
+    metrics = {name: paths.read_json(path) for name, path in found.items() if path.is_file()}
+    comparison = metrics.get("05_comparison", {})
+    if "scorecard" not in comparison:
+        return None
+    said = {}
+    for name, say in _SAID.items():
+        table = pd.DataFrame(comparison.get(name, [])).fillna(np.nan)  # for what JSON has as null
+        if len(table):
+            # A table that an earlier version wrote may lack what is said now.
+            with contextlib.suppress(KeyError, AttributeError):
+                said[name] = say(table).splitlines()
+    figure, submission = output_dir / "figures" / "comparison.png", metrics.get("06_submission")
+    return {
+        "of": metrics.get("02_spectrograms", {}).get("headline", ""),
+        "started": metrics.get("04_efficientnet_b0", {}).get("backbone_weights", ""),
+        "figure": _embedded(figure.read_bytes()) if figure.is_file() else None,
+        "scores": scores(output_dir),
+        "said": [line for name in said if name in _RESULT for line in said[name]],
+        "doubts": [line for name in said if name not in _RESULT for line in said[name]],
+        "submission": submission and submission["headline"],
+        "checks": submission.get("checks", []) if submission else [],
+    }
+
+
+def _embedded(content):
+    """Return a PNG as the address of an image in the page, of few colours if it is large."""
+    if len(content) > _HEAVY:
+        few = io.BytesIO()
+        with Image.open(io.BytesIO(content)) as picture:
+            shown = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        shown.save(few, "PNG", optimize=True)
+        content = min(content, few.getvalue(), key=len)
+    return _PNG + base64.b64encode(content).decode()
 
 
 def _exporter():
@@ -122,5 +187,7 @@ def _tidy(soup, name):
         heading.name = f"h{min(int(heading.name[1]) + 1, 6)}"
         heading["id"] = f"{name}-{number}"
     for number, image in enumerate(soup.select(".jp-OutputArea-output img"), start=1):
+        if image["src"].startswith(_PNG):
+            image["src"] = _embedded(base64.b64decode(image["src"].removeprefix(_PNG)))
         heading = image.find_previous(_HEADINGS)
         image["alt"] = f"{heading.get_text() if heading else name}, figure {number}"

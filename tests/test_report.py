@@ -8,9 +8,11 @@ import shutil
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from hms_utils import chain, paths, report
 
@@ -109,6 +111,26 @@ def written(tmp_path_factory):
     path = report.write(tmp_path, results)
     assert path == tmp_path / "report.html"
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A report of a whole run, as far as its numbers go."""
+    output = tmp_path_factory.mktemp("whole")
+    save(output, "05_comparison", new_markdown_cell("# Fünf\n\n" + "Long words. " * 200))
+    cell = {"low": 0.4, "high": 0.6, "n_rows": 99, "n_patients": 50, "group": "all rows"}
+    card = [{"model": name, "kl": 0.5} | cell for name in ("prior", "cnn", "blend", "floor")]
+    closed = {"model": "cnn", "group": "all rows", "floor": "floor", "closed": 0.25}
+    closed |= {"low": 0.1, "high": 0.4}
+    level = {"level": 0.8, "covered": 0.7, "low": 0.6, "high": 0.75, "attainable": 0.82}
+    metrics = {"headline": "KL", "scorecard": card, "closed": [closed], "coverage": [level]}
+    paths.write_json(output / "metrics" / "05_comparison.json", metrics)
+    checks = [{"level": "warning", "finding": "two <rows> are equal"}]
+    submission = {"headline": "99 recordings answered", "checks": checks}
+    paths.write_json(output / "metrics" / "06_submission.json", submission)
+    (output / "figures").mkdir()
+    (output / "figures" / "comparison.png").write_bytes(base64.b64decode(png(900)))
+    return report.write(output, [])
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +246,68 @@ def test_a_report_of_real_data_has_no_notice_and_says_what_did_not_finish(tmp_pa
     assert re.search(r"executed/03_cnn_baseline.ipynb cannot be read: .*JSON", text)
     assert "KL 0.5" not in text
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+# Of each text its contrast with what is behind it, as WCAG 2.1 defines it.
+CONTRASTS = """() => {
+  const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92
+    : ((v + 0.055) / 1.055) ** 2.4).reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const behind = part => {
+    for (; part; part = part.parentElement) {
+      const colour = numbers(getComputedStyle(part).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const low = [];
+  for (const part of document.querySelectorAll('body *')) {
+    if (![...part.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    if (!part.checkVisibility()) continue;
+    const ends = [light(numbers(getComputedStyle(part).color).slice(0, 3)), light(behind(part))];
+    const ratio = (Math.max(...ends) + 0.05) / (Math.min(...ends) + 0.05);
+    if (ratio < 4.5) low.push(part.tagName + ' ' + ratio.toFixed(1) + ' ' + part.textContent);
+  }
+  return low;
+}"""
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("which", ["written", "whole"])
+def test_nothing_overflows_and_all_text_can_be_read(browser, request, which, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(request.getfixturevalue(which).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRASTS) == []
+    assert page.evaluate("[...document.images].every(image => image.alt)")
+    page.close()
+
+
+def test_the_report_opens_with_the_result(browser, whole):
+    page = browser.new_page()
+    page.goto(whole.as_uri())
+    headings = page.locator("h2").all_text_contents()
+    assert headings[:3] == ["The result", "Contents", "What ran"]
+    text = page.locator("body").inner_text()
+    result, doubts = text.partition("How far to trust it")[::2]
+    assert "prior to the floor: 25% (10% to 40%) in all rows" in result
+    assert "0.500 (0.400 to 0.600)" in result
+    assert "Submission: 99 recordings answered. Its checks have 1 remarks:" in result
+    assert "warning: two <rows> are equal" in result
+    assert "80% intervals cover 70%" in doubts.partition("Contents")[0]
+    assert page.evaluate("document.images[0].alt").startswith("Divergence of each network")
+    page.close()
+
+
+def test_large_pictures_have_few_colours(tmp_path):
+    rng = np.random.default_rng(0)
+    content = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (300, 300, 3), np.uint8)).save(content, "PNG")
+    shown = base64.b64encode(content.getvalue()).decode()
+    save(tmp_path, "01_eda", new_code_cell("draw()", outputs=[display(image_png=shown)]))
+    page = report.write(tmp_path, []).read_text(encoding="utf-8")
+    (embedded,) = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    with Image.open(io.BytesIO(base64.b64decode(embedded))) as picture:
+        assert (picture.mode, picture.size) == ("P", (300, 300))
+    assert len(embedded) < len(shown) / 2

@@ -22,7 +22,7 @@ from hms_utils.images.competition import (
 from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window
 from hms_utils.images.folds import assign_folds, make_folds, save_folds
 from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
-from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES
+from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES, reduced_shape
 from hms_utils.images.streaming import stream
 from hms_utils.images.wave import wave_image
 
@@ -49,6 +49,7 @@ __all__ = [
     "mel_spectrogram",
     "n_long_rows",
     "read_long_spectrogram",
+    "reduced_shape",
     "save_folds",
     "spectrogram_image",
     "stream",

@@ -75,14 +75,20 @@ def assign_folds(index, output_dir):
     FileNotFoundError
         If no folds are saved.
     ValueError
-        If a patient has no fold.
+        If a patient has no fold, two, or one that is no number, or the file is damaged.
     """
     path = paths.require(Path(output_dir) / "folds.parquet", "02_spectrograms")
-    folds = paths.read(
-        path, lambda file: pd.read_parquet(file).set_index("patient_id").fold, "02_spectrograms"
-    )
-    if folds.index.has_duplicates:
-        raise ValueError(f"{path}: expected each patient once; run notebook 02_spectrograms again")
+    table = paths.read(path, pd.read_parquet, "02_spectrograms")
+    if (
+        not {"patient_id", "fold"} <= set(table)
+        or not pd.api.types.is_integer_dtype(table.fold)
+        or table.patient_id.duplicated().any()
+    ):
+        raise ValueError(
+            f"{path}: expected each patient once, with the number of a fold; "
+            "run notebooks/02_spectrograms.ipynb again"
+        )
+    folds = table.set_index("patient_id").fold
     fold = index.patient_id.map(folds)
     if fold.isna().any():
         missing = index.patient_id[fold.isna()].unique()

@@ -6,6 +6,7 @@ recordings, and maps of what a network looks at with their tests. `NETWORKS` in 
 the table of networks. Notebooks 3 and 4 train, 5 seals and explains, 6 answers.
 """
 
+from hms_utils.networks.cases import nearest_cases, shared_classes
 from hms_utils.networks.ensemble import Ensemble, load_oof, seal
 from hms_utils.networks.fitter import HEAD, Stage
 from hms_utils.networks.inputs import AUGMENTATIONS, augmentation_examples, make_dataset
@@ -27,6 +28,8 @@ __all__ = [
     "find_weights",
     "load_oof",
     "make_dataset",
+    "nearest_cases",
     "planted_shares",
     "seal",
+    "shared_classes",
 ]

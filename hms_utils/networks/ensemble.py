@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from hms_utils import paths
-from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import fingerprint
+from hms_utils.constants import CHAINS, CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
+from hms_utils.images import fingerprint, reduced_shape
 from hms_utils.networks import engines
 from hms_utils.networks.inputs import flips
 from hms_utils.networks.models import NETWORKS
@@ -224,6 +224,14 @@ class Ensemble:
             self.networks[name] = models[0], [model.get_weights() for model in models]
             self._folds[name] = engines.tensorflow(*self.networks[name])
             self._shapes[name] = models[0].input_shape[1:]
+        tile = reduced_shape(self.settings["images"]["reduce"])
+        for name, part in self.settings["models"].items():
+            drawn = (len(part["views"]), len(CHAINS), *tile)
+            if self._shapes[name] != drawn:
+                raise ValueError(
+                    f"{path}: expected images of shape {self._shapes[name]} for {name}, found "
+                    f"{drawn} to be drawn; run notebooks/05_comparison.ipynb again"
+                )
         self.n_folds = max(len(folds) for folds in self._folds.values())
 
     def predict(self, images, *, flipped=True, n_folds=None):

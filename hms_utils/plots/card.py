@@ -29,6 +29,7 @@ def draw_card(
     prediction=None,
     concentration=None,
     maps=None,
+    cases=(),
     title="",
     notes=(),
 ):
@@ -49,6 +50,9 @@ def draw_card(
     maps : dict of str to ndarray, shape (4, height, width), optional
         What a map such as Grad-CAM marks, from 0, by `images.VIEWS`; chain, frequency
         and time as in the images.
+    cases : sequence of (str, ndarray of uint8, ndarray of int)
+        Windows like this one: what to call them, their image of the 50 s, shape
+        (4, height, width), and their votes, shape (6,).
     title : str
     notes : sequence of str
         Lines below the picture.
@@ -57,17 +61,22 @@ def draw_card(
     -------
     matplotlib Figure
     """
-    figure = Figure(figsize=(14, 10), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(7, 3))
+    figure = Figure(figsize=(14, 12.5 if cases else 10), layout="constrained")
+    heights = (7, 3, 2.2) if cases else (7, 3)
+    above, below, *last = figure.subfigures(len(heights), 1, height_ratios=heights)
     trace_ax, heart_ax = above.subplots(2, 1, sharex=True, height_ratios=(14, 1))
     _draw_eeg(eeg, trace_ax, heart_ax)
     *tiles, panel = below.subplots(1, 5, width_ratios=(1, 1, 1, 1, 1.5))
     _draw_spectrograms(rows, tiles)
     _draw_panel(votes, prediction, concentration, panel)
     if maps:
+        # Which chain of several a network reads cannot be told from its map.
+        maps = {v: np.broadcast_to(np.mean(m, axis=0), np.shape(m)) for v, m in maps.items()}
         _mark_eeg(maps, trace_ax)
         if "kaggle600" in maps:
             _mark_spectrograms(maps["kaggle600"], tiles)
+    if cases:
+        _draw_cases(cases, *last)
     figure.suptitle(title)
     figure.supxlabel("  ".join(notes), fontsize=10, color="#AA0000")
     return figure
@@ -151,6 +160,31 @@ def _draw_panel(votes, prediction, concentration, ax):
     ax.legend(ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1), fontsize=9)
     ax.grid(axis="x", color="#DDDDDD", linewidth=0.5)
     ax.set_axisbelow(True)
+
+
+def _draw_cases(cases, part):
+    """Draw windows like this one: their chains one above the other, and who voted for what."""
+    axes = part.subplots(1, 2 * len(cases), width_ratios=(2, 1.2) * len(cases))
+    heights = np.arange(len(CLASSES))
+    for (name, image, votes), ax, bars in zip(cases, axes[::2], axes[1::2], strict=True):
+        ax.imshow(
+            np.vstack(image[::-1]),  # upwards, as frequencies run
+            "magma",
+            vmin=0,
+            vmax=255,
+            origin="lower",
+            aspect="auto",
+            extent=(0, EEG_SECONDS, 0, len(CHAINS)),
+        )
+        ax.set_yticks(np.arange(len(CHAINS)) + 0.5, list(CHAINS)[::-1], fontsize=8)
+        ax.set_title(name, fontsize=9)
+        ax.set_xlabel("seconds of the window", fontsize=8)
+        bars.barh(heights, votes, color=COLOURS, alpha=0.6)
+        bars.set_yticks(heights, CLASSES, fontsize=8)
+        bars.set(ylim=(len(CLASSES) - 0.5, -0.5), xlim=(0, max(1, np.sum(votes))))
+        bars.set_xlabel(f"experts of {np.sum(votes)}", fontsize=8)
+        bars.xaxis.get_major_locator().set_params(integer=True)
+    part.suptitle("Cases like this one, of other patients, by what the network makes of them")
 
 
 def _mark_eeg(maps, ax):

@@ -297,3 +297,27 @@ def likeness(found, *, synthetic):
     )
     same = "; this file was written by the same function, so that this shows nothing"
     return numbers + same * synthetic
+
+
+def cases(summary):
+    """Say whether the nearest cases have a window's class more often than others have.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        By `scores.summarise`, of `networks.shared_classes`.
+    """
+    of = summary.loc["cases"]
+    said = [
+        f"The cases have the panel's class in {of['mean']:.0%} {_bounds(of.low, of.high, '.0%')}"
+    ]
+    for name, other in (("chance", "windows by chance"), ("pixels", "cases by pixels alone")):
+        gain = summary.loc[f"- {name}"]
+        words = _verdict(gain.low, gain.high, "more often", "less often", "no difference shown")
+        words = "not to be said of so few" if of.n_patients < FEW_PATIENTS else words
+        share = summary["mean"][f"by {name}"]
+        bounds = _bounds(100 * gain.low, 100 * gain.high, "+.0f")
+        said.append(
+            f"than {other}, {share:.0%}: {words}, {100 * gain['mean']:+.0f} points {bounds}"
+        )
+    return "; ".join(said) + f"; {of.n_rows:.0f} windows of {of.n_patients:.0f} patients"

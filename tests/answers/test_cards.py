@@ -145,11 +145,12 @@ def test_maps_are_drawn_where_they_point(window, shares):
     traces, tiles = figure.subfigs[0].axes[0], figure.subfigs[1].axes[:4]
     strength = np.array([image.get_alpha()[0] for image in traces.images])
     assert strength.shape == (4, 512)
-    assert np.flatnonzero(strength.max(axis=1)).tolist() == [1]
+    # Of all chains alike, as a map cannot tell which of them speaks.
+    np.testing.assert_array_equal(strength, np.tile(strength[1], (4, 1)))
     assert abs(np.linspace(0, 50, 512)[strength[1].argmax()] - 10.5) < 0.1
     assert "red" in traces.get_title()
     lines = [[path for path in ax.collections[0].get_paths() if len(path)] for ax in tiles]
-    assert [len(line) for line in lines] == [0, 0, 2, 0]  # at a half and three quarters
+    assert [len(line) for line in lines] == [2, 2, 2, 2]  # at a half and three quarters
     edges = np.concatenate([path.vertices for path in lines[2]])
     # Columns 20 to 30 of 50 lie in the middle of 512 s, less some to the left.
     assert -1.1 < edges[:, 0].min() < edges[:, 0].max() < 1.1

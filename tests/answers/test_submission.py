@@ -214,7 +214,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_the_doctor_says_what_is_wrong(table, test_table, tmp_path, name):
+def test_the_checks_say_what_is_wrong(table, test_table, tmp_path, name):
     spoil, level, message = WRONG[name]
     content, path = spoil(table), tmp_path / "submission.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -225,12 +225,12 @@ def test_the_doctor_says_what_is_wrong(table, test_table, tmp_path, name):
 
 
 @pytest.mark.parametrize("options", [{}, {"quoting": 1}, {"lineterminator": "\r\n"}])
-def test_the_doctor_is_content_with_a_good_one(table, test_table, tmp_path, options):
+def test_the_checks_are_content_with_a_good_one(table, test_table, tmp_path, options):
     (tmp_path / "submission.csv").write_bytes(csv(table, **options).encode())
     assert answers.diagnose(tmp_path / "submission.csv", test_table).empty
 
 
-def test_the_doctor_finds_all_at_once_in_kaggles_order(table, test_table, tmp_path):
+def test_the_checks_find_all_at_once_in_kaggles_order(table, test_table, tmp_path):
     spoilt = table[:3].assign(lpd_vote="high", gpd_vote=-3.0, grda_vote=2.0, other_vote=1e-16)
     spoilt.to_csv(tmp_path / "submission.csv", index=False)
     findings = answers.diagnose(tmp_path / "submission.csv", test_table)
@@ -262,7 +262,7 @@ def test_the_example_handed_in_is_noticed(table, test_table, tmp_path):
     assert answers.diagnose(tmp_path / "submission.csv", *arguments).empty
 
 
-def test_the_doctor_survives_any_file(table, test_table, tmp_path):
+def test_the_checks_survive_any_file(table, test_table, tmp_path):
     for path, message in (
         (tmp_path / "none.csv", "the file cannot be read: No such file"),
         (tmp_path, "the file cannot be read: not a regular file"),
@@ -303,7 +303,7 @@ def test_2600_rows_are_checked_in_a_second(tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name, each in WRONG.items() if each[1] == "error"])
-def test_what_the_doctor_calls_an_error_check_refuses(table, test_table, name):
+def test_what_the_checks_call_an_error_check_refuses(table, test_table, name):
     content = WRONG[name][0](table)
     content = content if isinstance(content, bytes) else content.encode()
     with pytest.raises(ValueError, match=r"submission|Kaggle|pars|decode|tokeniz"):

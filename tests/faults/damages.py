@@ -449,17 +449,18 @@ def everything():
             "source.json",
             "eeg50.npy",
         ):
-            path = f"spectrograms/train/{file}"
-            yield Damage(
-                f"images: {file}", name, output(path, change), draw, quick=name == "cut in half"
-            )
+            # What a user has put there is not taken away.
+            refused = name == "a folder" or (name == "a link in a loop" and file.endswith("npy"))
+            words = file if refused else ""
+            where = output(f"spectrograms/train/{file}", change)
+            quick = name == "cut in half"
+            yield Damage(f"images: {file}", name, where, draw, words, refused, quick)
         yield Damage("folds.parquet", name, output("folds.parquet", change), train, "folds", True)
         for file in ("fold0.json", "fold0.keras"):
-            path = f"models/cnn/{file}"
-            yield Damage(f"models: {file}", name, output(path, change), train)
-            yield Damage(
-                f"models: {file}", f"{name}, then 05", output(path, change), compare, "fold0", True
-            )
+            where, group = output(f"models/cnn/{file}", change), f"models: {file}"
+            refused = name == "a folder"
+            yield Damage(group, name, where, train, file if refused else "", refused)
+            yield Damage(group, f"{name}, then 05", where, compare, "fold0", True)
         path = "oof/cnn.parquet"
         yield Damage("oof", name, output(path, change), compare, "cnn.parquet", True)
         yield Damage("blend.json", name, output("blend.json", change), answer, "blend.json", True)
@@ -492,9 +493,8 @@ def everything():
         ("missing", "source.json", missing),
         ("cut in half", "source.json", cut),
     ):
-        yield Damage(
-            f"images: {file}", f"{name}, then 03", output(images + file, change), train, file, True
-        )
+        where, words = output(images + file, change), "spectrograms/train"
+        yield Damage(f"images: {file}", f"{name}, then 03", where, train, words, True)
     for name, change in (
         ("a patient less", frame(lambda t: t[1:])),
         ("a patient twice", frame(lambda t: pd.concat([t, t[:1].assign(fold=1 - t.fold)]))),

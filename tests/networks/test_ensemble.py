@@ -39,7 +39,7 @@ def train(folder, name="cnn"):
 def seal(folder, temperature=1.0):
     train_images = folder / "spectrograms" / "train"
     train_images.mkdir(parents=True, exist_ok=True)
-    (train_images / "settings.json").write_text('{"reduce": [4, 2], "db_range": [-10, 40]}')
+    (train_images / "settings.json").write_text('{"reduce": [16, 16], "db_range": [-10, 40]}')
     (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
     votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
@@ -79,7 +79,7 @@ def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
     train(tmp_path)
     seal(tmp_path)
     settings = Ensemble(tmp_path).settings
-    assert settings["images"] == {"reduce": [4, 2], "db_range": [-10, 40]}
+    assert settings["images"] == {"reduce": [16, 16], "db_range": [-10, 40]}
     # Of the row with many votes, and of one more that votes for all alike.
     np.testing.assert_allclose(settings["prior"], [6 / 12, *[1 / 12] * 4, 2 / 12])
     assert settings["synthetic"]

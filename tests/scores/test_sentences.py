@@ -214,3 +214,21 @@ def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
     assert "no given spectrogram" in sentences.likeness(
         dict.fromkeys(found, np.nan), synthetic=False
     )
+
+
+def test_cases_are_said_to_be_alike_only_where_the_interval_says_so():
+    columns = ["mean", "low", "high", "n_rows", "n_patients"]
+    lines = {
+        "cases": (0.32, 0.28, 0.37, 256, 111),
+        "by pixels": (0.31, 0.27, 0.36, 256, 111),
+        "by chance": (0.17, 0.16, 0.18, 256, 111),
+        "- pixels": (0.01, -0.03, 0.05, 256, 111),
+        "- chance": (0.15, 0.11, 0.20, 256, 111),
+    }
+    table = pd.DataFrame(lines, columns).T
+    said = sentences.cases(table)
+    assert "in 32% (28% to 37%); than windows by chance, 17%: more often, +15 points" in said
+    assert "than cases by pixels alone, 31%: no difference shown, +1 points (-3 to +5)" in said
+    worse = table.assign(low=-0.2, high=-0.1)
+    assert sentences.cases(worse).count("less often") == 2
+    assert sentences.cases(table.assign(n_patients=12)).count("not to be said of so few") == 2
