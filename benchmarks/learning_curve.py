@@ -22,24 +22,19 @@ import pandas as pd
 from hms_utils import eeg, paths, plots, sample, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.images import cache, make_folds
-from hms_utils.networks import HEAD, TOP_LAYERS, Stage, models
+from hms_utils.networks import Stage, models
 from hms_utils.networks.fitter import Fitter
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 SIZES = (50, 100, 200, 400, 800, 1600)
 REDUCE, VIEWS, BATCH = (4, 4), ("eeg10", "wave"), 16
 AUGMENT = ("swap", "reverse", "narrow")
-WELL = Stage("well voted", 2, 1e-4, min_votes=WELL_VOTED)
-# As notebooks 3 and 4 do it at quick scale.
+WELL = Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
+# As notebooks 3 and 4 do it at quick scale, with more passes from random weights.
 RECIPES = {
     "cnn": (Stage("all rows", 14, 2e-3), WELL),
-    "efficientnet_b0, random": (Stage("all rows", 10, 2e-3), WELL),
-    "efficientnet_b0, pretrained": (
-        Stage("head", 6, 1e-2, layers=HEAD),
-        Stage("top blocks", 2, 5e-4, layers=TOP_LAYERS),
-        Stage("all rows", 4, 5e-4),
-        WELL,
-    ),
+    "efficientnet_b0, random": (Stage("all rows", 12, 2e-3), WELL),
+    "efficientnet_b0, pretrained": (Stage("all rows", 8, 1e-3), WELL),
 }
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 from hms_utils import eeg, sample, scores
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.images import DB_RANGE, cache, make_folds
-from hms_utils.networks import HEAD, TOP_LAYERS, Stage, fitter, models, training
+from hms_utils.networks import Stage, fitter, models, training
 from hms_utils.networks.backend import keras
 from hms_utils.scores import bootstrap
 
@@ -32,13 +32,7 @@ VIEWS = ("eeg50", "eeg10", "kaggle600")
 AUGMENT = ("swap", "reverse", "narrow")
 ALL_ROWS = (Stage("all rows", 14, 2e-3),)
 WELL_STAGE = Stage("well voted", 5, 5e-4, min_votes=WELL_VOTED)
-B0_STAGE = Stage("all rows", 4, 1e-3)
-# As notebook 4 does it.
-PRETRAINED_STAGES = (
-    Stage("head", 10, 1e-2, layers=HEAD),
-    Stage("top blocks", 2, 5e-4, layers=TOP_LAYERS),
-    Stage("all rows", 4, 5e-4),
-)
+B0_STAGES = (Stage("all rows", 6, 1e-3),)
 REFERENCE = {"views": VIEWS, "stages": ALL_ROWS, "augment": AUGMENT}
 
 
@@ -61,8 +55,8 @@ CELLS = {
     "mixup": {"augment": (*AUGMENT, "mixup")},
     "folds by row": {"by_row": True},
     "without mirror images": {"flipped": False},
-    "pretrained": {"network": "pretrained", "stages": PRETRAINED_STAGES},
-    "random weights": {"network": "random", "stages": (B0_STAGE,)},
+    "pretrained": {"network": "pretrained", "stages": B0_STAGES},
+    "random weights": {"network": "random", "stages": B0_STAGES},
 }
 
 

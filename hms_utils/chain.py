@@ -35,6 +35,7 @@ _TRAINING = {
     "BATCH_SIZE": 32,
     "AUGMENT": "swap reverse mask gain narrow",
     "SET_ASIDE": 0.1,
+    "WELL_LEARNING_RATE": 1e-4,
 }
 FULL = {
     "02_spectrograms": {"N_FOLDS": 5, "REDUCE": [1, 1], "MAX_PATIENTS": 0},
@@ -42,9 +43,7 @@ FULL = {
     "04_efficientnet_b0": {
         **_TRAINING,
         "BACKBONE_WEIGHTS": "imagenet",
-        "HEAD_EPOCHS": 3,
-        "EPOCHS": 3,
-        "WELL_EPOCHS": 3,
+        "EPOCHS": 4,
     },
 }
 # What the chain itself passes.

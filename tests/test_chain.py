@@ -103,7 +103,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
     real_dir, tmp_path, imagenet_file, monkeypatch
 ):
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
-    settings = [*TINY, "BACKBONE_WEIGHTS=imagenet", "HEAD_EPOCHS=2", "TOP_EPOCHS=1"]
+    settings = [*TINY, "BACKBONE_WEIGHTS=imagenet"]
     result = run("--data-dir", real_dir, "--output-dir", tmp_path, "--quick", *options(settings))
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
     assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")

@@ -8,18 +8,16 @@ the table of networks. Notebooks 3 and 4 train, 5 seals and explains, 6 answers.
 
 from hms_utils.networks.cases import nearest_cases, shared_classes
 from hms_utils.networks.ensemble import Ensemble, load_oof, seal
-from hms_utils.networks.fitter import HEAD, Stage
+from hms_utils.networks.fitter import Stage
 from hms_utils.networks.inputs import AUGMENTATIONS, augmentation_examples, make_dataset
 from hms_utils.networks.maps import explain, planted_shares
-from hms_utils.networks.models import NETWORKS, TOP_LAYERS
+from hms_utils.networks.models import NETWORKS
 from hms_utils.networks.training import cross_validate
 from hms_utils.networks.weights import find_weights
 
 __all__ = [
     "AUGMENTATIONS",
-    "HEAD",
     "NETWORKS",
-    "TOP_LAYERS",
     "Ensemble",
     "Stage",
     "augmentation_examples",

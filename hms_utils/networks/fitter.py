@@ -8,11 +8,10 @@ import numpy as np
 
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.eeg import vote_shares
-from hms_utils.networks.backend import keras, prepare_hardware, tf
+from hms_utils.networks.backend import keras, prepare_hardware
 from hms_utils.networks.inputs import flips, make_dataset
 from hms_utils.scores import kl_divergence
 
-HEAD = ("logits",)  # the layers of a stage that trains nothing else
 _WARM_UP = 0.1  # of a stage's steps
 _WEIGHT_DECAY = 1e-4
 _SILENCE = 10  # seconds after which an epoch is worth a line; the last one always is
@@ -34,17 +33,12 @@ class Stage:
         Train on rows with so many votes or more. Above zero batch normalisation
         stays in inference mode: these rows are fewer and another mix of classes,
         and would spoil the statistics of all rows.
-    layers : tuple of str
-        How the names of the layers begin that are trained; empty for all.
-        `HEAD` trains the last layer alone, on features that are computed once
-        for all folds, of images as they are; it can only come first.
     """
 
     name: str
     epochs: int
     learning_rate: float
     min_votes: int = 0
-    layers: tuple = ()
 
 
 def predict(model, images, rows, *, batch_size=32, flipped=True):
@@ -107,7 +101,7 @@ class Fitter:
         self.weights = (weights / weights.mean()).astype(np.float32)
         self.layers = [layer for layer in self.model.layers if layer.trainable]
         self.initial = [np.array(variable) for variable in self.model.variables]
-        self.compiled, self.features = {}, None
+        self.compiled = {}
 
     def restart(self):
         """Return to the first weights."""
@@ -143,8 +137,6 @@ class Fitter:
         ------
         RuntimeError
             If the loss or an answer is not finite.
-        ValueError
-            If the model has no such layers.
         """
         # The variables hold dropout's random state too, so a stage gives the same whatever
         # ran before. Seeding Keras here would make TensorFlow compile anew.
@@ -171,57 +163,25 @@ class Fitter:
         """Predict rows with the model as it is, as `predict`."""
         return predict(self.model, self.images, rows, batch_size=self.batch_size, flipped=flipped)
 
-    def answer(self, model, rows):
-        """Predict rows with one of the models in training."""
-        if self.compiled.get(HEAD, (None,))[0] is not model:
-            return self.predict(rows, flipped=False)
-        padded, batch_size = _for_devices(model, rows, self.batch_size)
-        answers = model.predict(self._features()[padded], batch_size=batch_size, verbose=0)
-        return answers[: len(rows)]
-
     def _compiled(self, stage):
-        """Return a model that trains the stage's layers, and its optimizer's first state."""
-        # Which layers are trained is read when the training step is traced, so the models
-        # of several stages can share them.
+        """Return a model that trains as the stage asks, and its optimizer's first state."""
+        # Whether statistics are trained is read when the training step is traced, so two
+        # models can share the layers.
+        statistics = not stage.min_votes
         for layer in self.layers:
-            normalises = isinstance(layer, keras.layers.BatchNormalization)
-            layer.trainable = (not stage.layers or layer.name.startswith(stage.layers)) and not (
-                stage.min_votes and normalises
-            )
-        trained = tuple(layer.name for layer in self.layers if layer.trainable)
-        if not trained:
-            raise ValueError(f"expected layers whose names begin with {stage.layers}, found none")
-        if trained not in self.compiled:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = statistics
+        if statistics not in self.compiled:
             with self.strategy.scope():
-                model = self._head() if trained == HEAD else self._whole()
+                model = keras.Model(self.model.input, self.model.output, name=self.model.name)
                 # No clipping: each device would clip its own part of the gradient.
                 optimizer = keras.optimizers.AdamW(weight_decay=_WEIGHT_DECAY)
                 model.compile(optimizer, keras.losses.KLDivergence())
                 # With mixed precision it is now inside another one.
                 model.optimizer.build(model.trainable_variables)
             state = [np.array(variable) for variable in model.optimizer.variables]
-            self.compiled[trained] = model, state
-        return self.compiled[trained]
-
-    def _whole(self):
-        return keras.Model(self.model.input, self.model.output, name=self.model.name)
-
-    def _head(self):
-        features = keras.Input(self.model.get_layer("features").output.shape[1:])
-        x = features
-        for name in ("dropout", "logits", "probabilities"):
-            x = self.model.get_layer(name)(x)
-        return keras.Model(features, x)
-
-    def _features(self):
-        if self.features is None:
-            backbone = keras.Model(self.model.input, self.model.get_layer("features").output)
-            every, batch_size = _for_devices(
-                self.model, np.arange(len(self.targets)), self.batch_size
-            )
-            dataset = make_dataset(self.images, every, batch_size=batch_size)
-            self.features = backbone.predict(dataset, verbose=0)
-        return self.features
+            self.compiled[statistics] = model, state
+        return self.compiled[statistics]
 
     def _dataset(self, stage, rows, seed):
         """Return the batches of all passes of a stage, and their number."""
@@ -232,20 +192,15 @@ class Fitter:
         # Not shuffled by TensorFlow, whose order depends on the number of devices.
         rng = np.random.default_rng(seed)
         order = np.concatenate([rng.permutation(rows)[:n_full] for _ in range(stage.epochs)])
-        if stage.layers == HEAD:
-            tables = self._features(), self.targets, self.weights
-            dataset = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-            dataset = dataset.map(lambda part: tuple(tf.gather(table, part) for table in tables))
-        else:
-            dataset = make_dataset(
-                self.images,
-                order,
-                self.targets[order],
-                self.weights[order],
-                batch_size=batch_size,
-                augment=self.augment,
-                seed=seed,
-            )
+        dataset = make_dataset(
+            self.images,
+            order,
+            self.targets[order],
+            self.weights[order],
+            batch_size=batch_size,
+            augment=self.augment,
+            seed=seed,
+        )
         return dataset, len(order) // batch_size
 
 
@@ -287,7 +242,7 @@ class _Progress(keras.callbacks.Callback):
         # all rows, but above it where a stage takes those with many votes alone.
         loss = logs["loss"] / self.mean_weight
         rows = np.concatenate([self.held_out, self.choose])
-        answers = self.fitter.answer(self.model, rows)
+        answers = self.fitter.predict(rows, flipped=False)
         finite = np.isfinite(answers).all()
         if not (math.isfinite(loss) and finite):
             raise RuntimeError(

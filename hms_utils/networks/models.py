@@ -9,8 +9,6 @@ from hms_utils.networks.weights import load_imagenet
 
 layers = keras.layers
 _BANDS = 32  # of frequency, in the basic CNN
-# The last of EfficientNet's seven blocks, and what follows them, for fine-tuning.
-TOP_LAYERS = ("block6", "block7", "top", "logits")
 
 
 def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):

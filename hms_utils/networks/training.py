@@ -12,7 +12,7 @@ from hms_utils import paths
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.images import fingerprint
 from hms_utils.networks.backend import keras
-from hms_utils.networks.fitter import HEAD, Fitter
+from hms_utils.networks.fitter import Fitter
 from hms_utils.networks.inputs import AUGMENTATIONS
 
 _CODE = (
@@ -96,7 +96,7 @@ def cross_validate(
         If another process writes into `output_dir`.
     ValueError
         If there are no views or one is not among the images; there are no stages, the
-        first is not of all rows, or `HEAD` is not the first; `set_aside` is no share;
+        first is not of all rows; `set_aside` is no share;
         or less than two folds have rows.
     """
     numbers = np.unique(folds)
@@ -108,7 +108,7 @@ def cross_validate(
     key = {
         "code": paths.code_version(*_CODE),
         "network": _describe(fitter.layers),
-        "stages": [asdict(stage) | {"layers": list(stage.layers)} for stage in stages],
+        "stages": [asdict(stage) for stage in stages],
         "batch_size": batch_size,
         "augment": list(augment),
         "set_aside": set_aside,
@@ -160,8 +160,6 @@ def _check(images, views, numbers, stages, set_aside):
         raise ValueError(
             f"expected a first stage of all rows, found min_votes={stages[0].min_votes}"
         )
-    if any(stage.layers == HEAD for stage in stages[1:]):
-        raise ValueError(f"expected the stage of {HEAD} alone first, found it later")
     if not 0 <= set_aside < 1:
         raise ValueError(f"expected a share of patients to set aside, found {set_aside}")
 
