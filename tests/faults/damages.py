@@ -57,6 +57,11 @@ def last_byte(path):
     write(path, path.read_bytes()[:-1])
 
 
+def last_bit(path):
+    content = path.read_bytes()
+    write(path, content[:-1] + bytes([content[-1] ^ 1]))
+
+
 def page(path):
     write(path, PAGE)
 
@@ -165,9 +170,9 @@ def of_train():
         ("votes in words", lambda t: t.assign(lpd_vote="two"), "expected numbers in lpd_vote"),
         ("offsets with decimal commas", decimal_commas, "expected numbers in eeg_label_offset"),
         ("a vote of -1", cell("lpd_vote", -1), VOTES),
-        ("half a vote", cell("lpd_vote", 0.5), WHOLE),
+        ("half a vote", cell("lpd_vote", 0.5), VOTES),
         ("a vote of a thousand million", cell("lpd_vote", 1e9), VOTES),
-        ("an infinite vote", cell("lpd_vote", np.inf), WHOLE),
+        ("an infinite vote", cell("lpd_vote", np.inf), VOTES),
         (
             "a row without votes",
             lambda t: t.assign(**{n: t[n].where(t.index > 0, 0) for n in places.VOTE_COLUMNS}),
@@ -478,6 +483,7 @@ def everything():
         ("a list", "settings.json", lambda path: write(path, b"[]")),
         ("a row less", "index.parquet", frame(lambda t: t[1:])),
         ("rows in another order", "index.parquet", frame(lambda t: t[::-1])),
+        ("one byte changed", "records.npy", last_bit),
         ("stamps of another time", "records.npy", numbers(other_stamps)),
     ):
         yield Damage(f"images: {file}", name, output(images + file, change), draw)
@@ -523,6 +529,8 @@ def everything():
         ("a column less", lambda t: t.drop(columns="p_gpd")),
         ("a gap", lambda t: t.assign(p_gpd=np.nan)),
         ("other folds", lambda t: t.assign(fold=1 - t.fold)),
+        ("rows sorted by fold", lambda t: t.sort_values("fold", ascending=False, kind="stable")),
+        ("answers in another order", lambda t: t.assign(p_gpd=t.p_lpd.to_numpy()[::-1])),
     ):
         path = "oof/cnn.parquet"
         yield Damage("oof", name, output(path, frame(change)), compare, "cnn.parquet", True)

@@ -286,6 +286,26 @@ def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path,
     assert len(index) == len(windows)
 
 
+@pytest.mark.parametrize("kind", ["eeg50.npy cut off", "eeg10.npy zeroed", "index.parquet missing"])
+def test_damaged_images_without_some_rows_are_made_again(sample_dir, windows, tmp_path, kind):
+    offsets = windows.eeg_label_offset_seconds.where(windows.index != 1, 1e6)
+    rows = windows.assign(eeg_label_offset_seconds=offsets)
+    folder = cache.build(rows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
+    whole = image_bytes(tmp_path)
+    path = folder / kind.partition(" ")[0]
+    if "cut off" in kind:
+        path.write_bytes(whole[path.name][:-100])
+    elif "zeroed" in kind:
+        np.save(path, np.zeros_like(np.load(path)))
+    else:
+        path.unlink()
+    with pytest.raises((ValueError, FileNotFoundError), match=r"run .*02_spectrograms"):
+        cache.load(folder)
+    cache.build(rows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
+    assert image_bytes(tmp_path) == whole
+    assert len(cache.load(folder)[1]) == len(rows) - 1
+
+
 def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path, capsys):
     folder = cache.build(windows[:1], sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     (tmp_path / "moved").symlink_to(sample_dir)
