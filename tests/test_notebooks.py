@@ -39,8 +39,8 @@ def test_committed_without_outputs(notebook):
     assert notebook.metadata.kernelspec.name == "python3"
 
 
-# Whose texts and cells are all short; those of 3 to 5 are still to be cut.
-TIDY = ("01_eda", "02_spectrograms", "06_submission")
+# Whose texts and cells are all short; those of 3 and 4 are still to be cut.
+TIDY = ("01_eda", "02_spectrograms", "05_comparison", "06_submission")
 
 
 @pytest.mark.parametrize("name", TIDY)
