@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-faults faults test-oldest lint bench kaggle rehearsal clean
+.PHONY: run test test-faults faults test-oldest lint bench figures kaggle rehearsal clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
@@ -39,6 +39,10 @@ bench: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/spectrograms.py
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/training.py
+
+# Writes docs/tour.md and the pictures of the docs, from a run.
+figures: run
+	$(BIN)/python -m benchmarks.tour
 
 # Packs the trained models for Kaggle: make kaggle KAGGLE_USERNAME=<your name there>
 kaggle: .venv/run.stamp

@@ -57,7 +57,7 @@ def write(output_dir, results):
     ]
     page = exporter.environment.get_template("report.html.j2").render(
         title=TITLE,
-        result=_result(output_dir),
+        result=result(output_dir),
         parts=parts,
         seconds=sum(result.seconds for result in results),
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -69,7 +69,7 @@ def write(output_dir, results):
     return output_dir / "report.html"
 
 
-def _result(output_dir):
+def result(output_dir):
     """Return what the page opens with: scores, submission and doubts of the last whole run.
 
     Returns

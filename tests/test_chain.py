@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from hms_utils import answers, chain, paths, scores
+from hms_utils import answers, chain, images, networks, paths, scores
 from hms_utils.cli import main
 from hms_utils.constants import PREDICTION_COLUMNS, WELL_VOTED
 from hms_utils.networks import engines
@@ -188,17 +188,29 @@ def test_first_notebook_runs_without_data(default_sample):
     assert len(list((default_sample / "figures").glob("pattern_*.png"))) == 7
 
 
-def test_cnn_beats_the_prior_on_the_default_sample(default_sample):
-    """Where ten or more voted, which its last stage is for, with the whole interval."""
+def test_cnn_beats_the_prior_and_finds_cases_on_the_default_sample(default_sample):
+    """Two claims in one test, as two processes would each train the network."""
     for number in ("02", "03"):
         data_dir = default_sample / "sample_data"
         result = run("--data-dir", data_dir, "--output-dir", default_sample, "--only", number)
         assert result.exit_code == 0, result.output
+    # Where ten or more voted, which its last stage is for, with the whole interval.
     oof = pd.read_parquet(default_sample / "oof" / "cnn.parquet")
     answers = {"cnn": oof[list(PREDICTION_COLUMNS)].to_numpy(), "prior": scores.fold_priors(oof)}
     difference = scores.differences(oof, answers, [("cnn", "prior")]).iloc[1]
     assert difference.group == scores.WELL
     assert difference.high < -0.05
+
+    # Its nearest cases have the panel's class more often than chance and than pixels have it.
+    pictures, index = images.load(default_sample / "spectrograms" / "train", quiet=True)
+    folds, rows = images.assign_folds(index, default_sample), np.arange(len(index))
+    networks.seal(default_sample, {"cnn": {"temperature": 1.0, "share": 1.0}}, index, 10.0)
+    ensemble = networks.Ensemble(default_sample)
+    found = networks.nearest_cases(ensemble, "cnn", pictures, folds, rows)
+    shared = networks.shared_classes(scores.consensus(index), folds, rows, *found)
+    summary = scores.summarise(shared, index.patient_id)
+    assert summary.low["- chance"] > 0.02
+    assert summary.low["- pixels"] > 0
 
 
 def test_a_bad_table_stops_the_chain_and_leaves_nothing_whole(sample_dir, tmp_path):
