@@ -67,8 +67,9 @@ def test_whole_chain_on_a_sample_with_two_damaged_recordings(sample_dir, tmp_pat
     assert metrics["backbone_weights"] == "random weights, as asked"
     assert {line["model"] for line in metrics["scorecard"]} == {
         "uniform",
-        "prior, all rows",
+        "prior of all rows",
         "prior",
+        "prior by votes",
         "efficientnet_b0, raw",
         "efficientnet_b0",
         "floor (estimate)",

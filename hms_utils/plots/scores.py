@@ -12,9 +12,9 @@ _GREY = "#7F7F7F"
 # What frames the models: not to be taken for one of them.
 _MARKS = {
     "uniform": ("#BBBBBB", "s"),
-    "prior, all rows": ("#9C9C9C", "s"),
+    "prior of all rows": ("#9C9C9C", "s"),
     "prior": (_GREY, "s"),
-    "prior, by votes": (_GREY, "P"),
+    "prior by votes": (_GREY, "P"),
     "floor": ("#222222", "D"),
     "floor (estimate)": ("#999999", "D"),
 }

@@ -12,7 +12,7 @@ from hms_utils.scores.metric import row_divergence
 
 WELL = f">= {WELL_VOTED} votes"
 VOTE_GROUPS = ("1-2 votes", f"3-{WELL_VOTED - 1} votes", WELL)
-PRIOR_OF_ALL, PRIOR_BY_VOTES = "prior, all rows", "prior, by votes"
+PRIOR_OF_ALL, PRIOR_BY_VOTES = "prior of all rows", "prior by votes"
 # What stands in a scorecard beside the models.
 MARKS = ("uniform", PRIOR_OF_ALL, "prior", PRIOR_BY_VOTES, "floor", "floor (estimate)")
 _AGREE, _SPLIT = 0.75, 0.25
@@ -58,8 +58,8 @@ def scorecard(table, predictions, *, truth=None):
     """Tabulate divergences on all groups of rows, between the marks that frame them.
 
     Before the given models come ``uniform``, which knows nothing, and, where there are
-    folds, ``prior, all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,
-    that of the group's own as of `group_priors`; of all rows also ``prior, by votes``, where
+    folds, ``prior of all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,
+    that of the group's own as of `group_priors`; of all rows also ``prior by votes``, where
     each row gets that of the rows with as many votes. After them, with the truth, ``floor``, the
     score of one who knows it, and ``floor (estimate)``, by `estimated_floor` where rows
     have ten or more votes: lower bounds, which no reader of the EEG need be able to reach.

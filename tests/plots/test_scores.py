@@ -44,7 +44,7 @@ def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
     table, prediction = panel
     card = scores.scorecard(table, {"cnn": prediction, "other": prediction})
     plots.scorecard(card, axes)
-    models = ["prior, all rows", "prior", "cnn", "other"]
+    models = ["prior of all rows", "prior", "cnn", "other"]
     assert sorted(texts(axes)) == sorted(["uniform", *models, "floor (estimate)"])
     assert axes.get_yticklabels()[0].get_text() == "all rows\n60 rows, 30 patients"
     plots.save(axes.figure, tmp_path, "scores")

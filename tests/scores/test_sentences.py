@@ -31,8 +31,8 @@ def test_the_headline_has_both_groups():
     )
     assert sentences.headline(card(*cells), ["cnn"]).endswith("(all rows)")
     # Who knows how many voted may be better than the model.
-    by_votes = card(*cells, ("prior, by votes", "all rows", 0.6, 40))
-    assert "prior 1.300, prior, by votes 0.600 (all" in sentences.headline(by_votes, ["cnn"])
+    by_votes = card(*cells, ("prior by votes", "all rows", 0.6, 40))
+    assert "prior 1.300, prior by votes 0.600 (all" in sentences.headline(by_votes, ["cnn"])
 
 
 def places(*cells):

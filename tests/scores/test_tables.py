@@ -100,9 +100,9 @@ def test_a_group_has_the_prior_of_its_own_rows():
     of_all = scores.fold_priors(table)[60:, 5]
     own = (20 + 10 * of_all) / 30  # twenty rows of the other fold, and ten that vote as all do
     assert card.kl["prior", scores.WELL] == pytest.approx(-np.log(own).mean())
-    assert card.kl["prior", scores.WELL] < 0.3 < 0.8 < card.kl["prior, all rows", scores.WELL]
-    assert card.kl["prior, all rows", scores.WELL] == pytest.approx(-np.log(of_all).mean())
-    assert ("prior, all rows", "all rows") not in card.index
+    assert card.kl["prior", scores.WELL] < 0.3 < 0.8 < card.kl["prior of all rows", scores.WELL]
+    assert card.kl["prior of all rows", scores.WELL] == pytest.approx(-np.log(of_all).mean())
+    assert ("prior of all rows", "all rows") not in card.index
     of_all = -np.log(scores.fold_priors(table)[range(100), [0] * 60 + [5] * 40])
     assert card.kl["prior", "all rows"] == pytest.approx(of_all.mean())
 
@@ -115,7 +115,7 @@ def test_the_prior_of_a_small_group_is_no_worse_a_mark_than_that_of_all():
     table = as_table(np.concatenate([clear, edge]), folds=folds)
     kl = scores.scorecard(table, {}).set_index(["group", "model"]).kl["edge"]
     alone = metric.kl_divergence(edge, scores.fold_priors(table[60:]))
-    assert kl["prior"] < kl["prior, all rows"] + 0.25 < alone - 0.5
+    assert kl["prior"] < kl["prior of all rows"] + 0.25 < alone - 0.5
 
 
 def test_the_way_from_prior_to_floor_is_of_the_same_patients():
@@ -156,10 +156,10 @@ def test_all_rows_stand_beside_who_knows_how_many_voted():
     """Few raters and panels vote otherwise: who knows their number needs no EEG to be better."""
     votes = np.concatenate([np.tile([4, 0, 0, 0, 0, 0], (40, 1)), np.tile([0] * 5 + [12], (40, 1))])
     card = scores.scorecard(as_table(votes), {}).set_index(["model", "group"]).kl
-    assert card["prior, by votes", "all rows"] < 0.3 < card["prior", "all rows"]
+    assert card["prior by votes", "all rows"] < 0.3 < card["prior", "all rows"]
     groups = card["prior", "3-9 votes"], card["prior", scores.WELL]
-    assert card["prior, by votes", "all rows"] == pytest.approx(np.mean(groups))
-    assert "prior, by votes" not in scores.scorecard(as_table(votes[:40]), {}).model.to_numpy()
+    assert card["prior by votes", "all rows"] == pytest.approx(np.mean(groups))
+    assert "prior by votes" not in scores.scorecard(as_table(votes[:40]), {}).model.to_numpy()
 
 
 def test_models_are_compared_with_marks_row_by_row():
@@ -168,7 +168,7 @@ def test_models_are_compared_with_marks_row_by_row():
     lines = scores.against_marks(table, {"good": good}, truth=shares)
     assert "floor (estimate)" not in lines.mark.to_numpy()
     well = lines[lines.group == scores.WELL].set_index("mark")
-    assert (well.high[["uniform", "prior, all rows", "prior"]] < 0).all()
+    assert (well.high[["uniform", "prior of all rows", "prior"]] < 0).all()
     assert well.low["floor"] > 0
     card = scores.scorecard(table, {"good": good}).set_index(["model", "group"])
     kl = card.kl[:, scores.WELL]
@@ -193,7 +193,7 @@ def test_scorecard_frames_models_by_marks():
     card = scores.scorecard(table, {"good": shares, "flat": 0.5 * shares + 0.5 / 6})
     assert card.model.unique().tolist() == [
         "uniform",
-        "prior, all rows",
+        "prior of all rows",
         "prior",
         "good",
         "flat",
