@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-faults faults test-oldest lint bench figures kaggle rehearsal clean
+.PHONY: run test test-faults faults test-oldest lint bench figures kaggle kaggle-train rehearsal clean
 
 run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
@@ -48,7 +48,11 @@ figures: run
 kaggle: .venv/run.stamp
 	$(BIN)/python -m hms_utils bundle
 
-# Runs what `make kaggle` packs as Kaggle does, without the network.
+# Packs the training for a GPU session on Kaggle, and installs Kaggle's command line.
+kaggle-train: .venv/kaggle.stamp
+	$(BIN)/python -m hms_utils bundle --train
+
+# Runs what both of them pack as Kaggle does, without the network.
 rehearsal: .venv/run.stamp
 	$(BIN)/python tests/rehearsal.py
 
@@ -72,4 +76,8 @@ clean:
 
 .venv/dev.stamp: requirements-dev.txt .venv/run.stamp
 	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@
+
+.venv/kaggle.stamp: .venv/run.stamp
+	$(BIN)/python -m pip install kaggle
 	touch $@

@@ -53,6 +53,7 @@ _LESS = (
     "free some memory, or take fewer patients (MAX_PATIENTS), smaller tiles (REDUCE) or smaller "
     "batches (BATCH_SIZE)"
 )
+_BUDGET = "TIME_BUDGET_HOURS"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Result:
     executed : Path
         The executed copy, as far as it came.
     failed : bool
+    out_of_time : bool
+        It has ended because the time budget is used up, and the next run goes on.
     """
 
     notebook: str
@@ -78,16 +81,17 @@ class Result:
     headline: str
     executed: Path
     failed: bool
+    out_of_time: bool = False
 
 
-def select(first=None, only=None):
+def select(first=None, only=None, last=None):
     """Return the notebooks to run.
 
     Parameters
     ----------
-    first, only : str, optional
-        A notebook's number, such as ``"03"`` or ``"3"``: where to start, or the
-        one to run.
+    first, only, last : str, optional
+        A notebook's number, such as ``"03"`` or ``"3"``: where to start, the one to
+        run, where to end.
 
     Returns
     -------
@@ -96,20 +100,20 @@ def select(first=None, only=None):
     Raises
     ------
     ValueError
-        If there is no such number, or both are given.
+        If there is no such number, `only` is not given alone, or the last comes before
+        the first.
     """
-    if first and only:
-        raise ValueError("expected either --from or --only, found both")
-    if not (first or only):
-        return NOTEBOOKS
-    number = (first or only).zfill(2)
+    if only and (first or last):
+        raise ValueError("expected either --from and --to, or --only, found both")
     numbers = [name[:2] for name in NOTEBOOKS]
-    if number not in numbers:
-        raise ValueError(
-            f"expected a notebook number of {', '.join(numbers)}, found {first or only}"
-        )
-    start = numbers.index(number)
-    return NOTEBOOKS[start:] if first else NOTEBOOKS[start : start + 1]
+    for given in (first, only, last):
+        if given and given.zfill(2) not in numbers:
+            raise ValueError(f"expected a notebook number of {', '.join(numbers)}, found {given}")
+    start = numbers.index((first or only or numbers[0]).zfill(2))
+    end = numbers.index((last or only or numbers[-1]).zfill(2))
+    if end < start:
+        raise ValueError(f"expected --to {last} not before --from {first}")
+    return NOTEBOOKS[start : end + 1]
 
 
 def leave_out_submission(notebooks, location):
@@ -152,7 +156,7 @@ def read_parameters(assignments, notebooks):
         If a name is no parameter of any of the notebooks, or a value is of
         another type than the notebook's own.
     """
-    known = {name: papermill.inspect_notebook(_notebook(name)) for name in notebooks}
+    known = {name: papermill.inspect_notebook(notebook(name)) for name in notebooks}
     valid = sorted({p for found in known.values() for p in found} - set(_FOLDERS))
     chosen = {name: {} for name in notebooks}
     for assignment in assignments:
@@ -187,7 +191,8 @@ def _convert(parameter, text, default):
     )
 
 
-def _notebook(name):
+def notebook(name):
+    """Return the file of one of `NOTEBOOKS`, or say that this is no checkout."""
     path = paths.REPOSITORY / "notebooks" / f"{name}.ipynb"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the suite's notebook; run from a checkout")
@@ -211,7 +216,9 @@ def run(notebooks, parameters, location, output_dir, *, full):
     Yields
     ------
     Result
-        As soon as a notebook ends; nothing after one that failed.
+        As soon as a notebook ends; nothing after one that failed or was out of time.
+        A ``TIME_BUDGET_HOURS`` among `parameters` is that of all notebooks together:
+        each gets what is left.
 
     Raises
     ------
@@ -231,11 +238,16 @@ def run(notebooks, parameters, location, output_dir, *, full):
     _check_needs(values, location)
     for folder in ("executed", "figures", "metrics", ""):
         paths.require_writable(output_dir / folder)
+    began = time.perf_counter()
     for position, name in enumerate(notebooks, 1):
         print(f"[{position}/{len(notebooks)}] {name}", flush=True)
-        own = papermill.inspect_notebook(_notebook(name))
+        own = papermill.inspect_notebook(notebook(name))
         folders = {"DATA_DIR": str(location.path), "OUTPUT_DIR": str(output_dir)}
         folders = {folder: path for folder, path in folders.items() if folder in own}
+        if hours := parameters[name].get(_BUDGET):
+            # Never 0, which is no limit.
+            left = max(hours - (time.perf_counter() - began) / 3600, 1e-9)
+            values[name] = values[name] | {_BUDGET: left}
         result = _execute(name, folders | values[name], output_dir)
         yield result
         if result.failed:
@@ -256,11 +268,11 @@ def _execute(name, parameters, output_dir):
     executed = output_dir / "executed" / f"{name}.ipynb"
     metrics = output_dir / "metrics" / f"{name}.json"
     metrics.unlink(missing_ok=True)  # the headline must be of this run
-    started, error = time.perf_counter(), None
+    started, error, out_of_time = time.perf_counter(), None, False
     with _peak_memory() as peak:
         try:
             papermill.execute_notebook(
-                str(_notebook(name)),
+                str(notebook(name)),
                 str(executed),
                 parameters,
                 kernel_name="python3",
@@ -280,6 +292,8 @@ def _execute(name, parameters, output_dir):
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
             if failure.ename in _NO_MEMORY:
                 error += f"; {_LESS}"
+            if out_of_time := failure.ename == "TimeIsUp":
+                error = failure.evalue
         except DeadKernelError:
             error = f"the kernel died, most likely for lack of memory; {_LESS}"
         except (CellTimeoutError, OSError, RuntimeError) as failure:
@@ -287,7 +301,7 @@ def _execute(name, parameters, output_dir):
             error = f"{executed}: {str(failure).strip() or type(failure).__name__}"
     headline = error or (paths.read_json(metrics)["headline"] if metrics.is_file() else "")
     seconds = time.perf_counter() - started
-    return Result(name, seconds, peak[0], headline, executed, error is not None)
+    return Result(name, seconds, peak[0], headline, executed, error is not None, out_of_time)
 
 
 class _OwnKernel(AsyncKernelManager):
@@ -354,6 +368,8 @@ def table(results):
     for result in results:
         memory = f"{result.peak_bytes / 1e9:.1f} GB"
         headline = f"FAILED in {result.headline}" if result.failed else result.headline
+        if result.out_of_time:
+            headline = f"OUT OF TIME: {result.headline}"
         lines.append(f"{result.notebook:<20}{result.seconds:>8.0f}{memory:>9}  {headline}")
     lines.append(f"{'all':<20}{sum(result.seconds for result in results):>8.0f}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ import click
 from hms_utils import paths
 from hms_utils.constants import CLASSES, COMPETITION
 
+OUT_OF_TIME = 75  # exit code of what may be tried again, of sysexits.h
 _DOWNLOAD_NEEDS = f"""The download needs
   1. a Kaggle account that has accepted the rules at
      https://www.kaggle.com/competitions/{COMPETITION}/rules
@@ -64,6 +65,7 @@ def main():
     "(hours; a GPU is advisable) [default: quick on synthetic data, full otherwise].",
 )
 @click.option("--from", "first", metavar="NN", help="Start at this notebook, such as 03.")
+@click.option("--to", "last", metavar="NN", help="End with this notebook.")
 @click.option("--only", metavar="NN", help="Run this notebook alone.")
 @click.option(
     "-p",
@@ -78,41 +80,54 @@ def main():
     envvar="DASK_SCHEDULER_ADDRESS",
     help="Draw the images on a Dask cluster [default: this machine's cores].",
 )
-def run(data_dir, output_dir, quick, first, only, assignments, scheduler):
+@click.option(
+    "--estimate", "dry", is_flag=True, help="Run nothing; say what it will take on this machine."
+)
+def run(data_dir, output_dir, quick, first, last, only, assignments, scheduler, dry):
     """Execute the notebooks in order, down to submission.csv.
 
     Stages that are complete are not computed again: a second run, or one after
-    an interruption, goes on where the first stopped.
+    an interruption, goes on where the first stopped. With -p TIME_BUDGET_HOURS=H
+    training ends in time, with exit code 75, and the next run goes on.
     """
     with _plain_errors(), ExitStack() as stack:
         from hms_utils import chain, report, sample
 
-        notebooks = chain.select(first, only)
+        notebooks = chain.select(first, only, last)
         parameters = chain.read_parameters(assignments, notebooks)
         output_dir = paths.find_output_dir(output_dir)
-        stack.enter_context(paths.locked(output_dir))
+        if not dry:
+            stack.enter_context(paths.locked(output_dir))
         location = sample.locate(data_dir, output_dir)
         notebooks = chain.leave_out_submission(notebooks, location)
         full = not location.is_synthetic if quick is None else not quick
+        if dry:
+            from hms_utils import estimate
+
+            costs = estimate.estimate(notebooks, parameters, location, full=full)
+            print("\n" + estimate.table(costs))
+            return
         print(f"Output: {output_dir} ({'full' if full else 'quick'} scale)")
         if scheduler:
             os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler  # for the notebooks' kernels
         results = list(chain.run(notebooks, parameters, location, output_dir, full=full))
     print("\n" + chain.table(results))
-    last = results[-1]
+    ended = results[-1]
     if any(result.notebook == "05_comparison" and not result.failed for result in results):
         print("\n" + chain.scores(output_dir))
-    if last.failed:
-        print(f"\n{last.notebook} failed in {last.headline}", file=sys.stderr)
-        print(f"The notebook as far as it came: {last.executed}", file=sys.stderr)
+    if ended.out_of_time:
+        print(f"\n{ended.notebook} is out of time: {ended.headline}")
+    elif ended.failed:
+        print(f"\n{ended.notebook} failed in {ended.headline}", file=sys.stderr)
+        print(f"The notebook as far as it came: {ended.executed}", file=sys.stderr)
         if (output_dir / "submission.csv").is_file():
             print(f"{output_dir / 'submission.csv'} is of an earlier run", file=sys.stderr)
     elif notebooks[-1] == chain.NOTEBOOKS[-1]:
         print(f"\nSubmission: {output_dir / 'submission.csv'}")
     with _plain_errors():
         print(f"Report: {report.write(output_dir, results)}")
-    if last.failed:
-        sys.exit(1)
+    if ended.failed:
+        sys.exit(OUT_OF_TIME if ended.out_of_time else 1)
 
 
 @main.command()
@@ -220,19 +235,38 @@ def check(file, test):
 
 @main.command()
 @click.option("--output-dir", help="Where blend.json and models/ are [default: as for run].")
-@click.option("--out", help="Folder to write [default: kaggle/ in the output folder].")
+@click.option(
+    "--out",
+    help="Folder to write [default: kaggle/, with --train kaggle_train/, in the output folder].",
+)
 @click.option(
     "--user",
     help="Your name on Kaggle [default: KAGGLE_USERNAME, else that of ~/.kaggle/kaggle.json].",
 )
-def bundle(output_dir, out, user):
-    """Pack package, models and notebook 6 for a submission on Kaggle."""
+@click.option("--train", is_flag=True, help="Pack the training for a GPU session instead.")
+@click.option("--from-kaggle", is_flag=True, help="First fetch what such a session has trained.")
+@click.option("--session", default=1, help="Which session; from 2 on it goes on from the last.")
+def bundle(output_dir, out, user, train, from_kaggle, session):
+    """Pack what Kaggle runs: package, models and notebook 6 for a submission.
+
+    With --train instead package and notebooks 1 to 5, which train there and leave
+    their models as output; with --from-kaggle these are fetched and packed.
+    """
+    if train and from_kaggle:
+        raise click.UsageError("expected --train or --from-kaggle, found both")
     with _plain_errors():
         from hms_utils import answers
 
         user = answers.find_user(user)
         output_dir = paths.find_output_dir(output_dir)
-        out = Path(out).expanduser().resolve() if out else output_dir / "kaggle"
+        default = output_dir / ("kaggle_train" if train else "kaggle")
+        out = Path(out).expanduser().resolve() if out else default
+        if train:
+            print(f"{out}{answers.write_training(out, user, session)}")
+            return
+        if from_kaggle:
+            output_dir = output_dir / "from_kaggle"
+            answers.fetch_training(output_dir, user, session)
         settings = answers.write_bundle(output_dir, out, user)
     folds = [f"{name} ({len(part['folds'])} folds)" for name, part in settings["models"].items()]
     print(f"{out}: {' and '.join(folds)}")

@@ -90,7 +90,8 @@ def prove_offline():
 
 def prove_read_only():
     inputs = Path("/kaggle/input")
-    for folder in (*inputs.glob("competitions/*"), *inputs.glob("datasets/*/*")):
+    kinds = ("competitions/*", "datasets/*/*", "notebooks/*/*")
+    for folder in (path for kind in kinds for path in inputs.glob(kind)):
         try:
             (folder / "probe").touch()
         except OSError as error:

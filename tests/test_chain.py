@@ -116,7 +116,8 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
     ("arguments", "message"),
     [
         (["--only", "9"], "notebook number of 01, 02, 03, 04, 05, 06, found 9"),
-        (["--only", "03", "--from", "04"], "either --from or --only"),
+        (["--only", "03", "--from", "04"], "either --from and --to, or --only"),
+        (["--from", "04", "--to", "3"], "expected --to 3 not before --from 04"),
         (["-p", "EPOCH=3"], 'found "EPOCH=3"; the parameters are AUGMENT, BACKBONE_WEIGHTS'),
         (["-p", "EPOCHS"], 'found "EPOCHS"'),
         (["-p", "EPOCHS=many"], "EPOCHS: expected a value of type int like"),
@@ -284,3 +285,38 @@ def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_fi
     assert "full scale" in result.output
     assert run(*arguments).output.count("quick scale") == 1
     assert "REDUCE" not in passed["02_spectrograms"]
+
+
+def test_a_time_budget_is_of_all_notebooks_together(sample_dir, tmp_path, monkeypatch):
+    passed, now = {}, [0.0]
+    monkeypatch.setattr(chain.time, "perf_counter", lambda: now[0])
+
+    def execute(name, values, output_dir):
+        passed[name] = values
+        now[0] += 3600
+        late = name == "04_efficientnet_b0"
+        return chain.Result(name, 3600, 10**9, "two folds are left", output_dir, late, late)
+
+    monkeypatch.setattr(chain, "_execute", execute)
+    arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path, "--to", "5"]
+    result = run(*arguments, *options(["TIME_BUDGET_HOURS=2.5"]))
+    assert result.exit_code == 75
+    assert "04_efficientnet_b0 is out of time: two folds are left" in result.output
+    assert "TIME_BUDGET_HOURS" not in passed["02_spectrograms"]
+    assert passed["03_cnn_baseline"]["TIME_BUDGET_HOURS"] == pytest.approx(0.5)
+    assert 0 < passed["04_efficientnet_b0"]["TIME_BUDGET_HOURS"] < 1e-6  # 0 would be no limit
+    assert "05_comparison" not in passed
+
+
+def test_a_notebook_that_ends_in_time_is_told_from_one_that_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    source = "class TimeIsUp(RuntimeError):\n    pass\n\nraise TimeIsUp('one of two')"
+    metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    notebook = new_notebook(cells=[new_code_cell(source)], metadata=metadata)
+    nbformat.write(notebook, tmp_path / "notebooks" / "03_cnn_baseline.ipynb")
+    (tmp_path / "executed").mkdir()
+    result = chain._execute("03_cnn_baseline", {}, tmp_path)
+    assert result.failed and result.out_of_time
+    assert result.headline == "one of two"
+    assert "OUT OF TIME: one of two" in chain.table([result])

@@ -96,7 +96,7 @@ def find_user(user=None):
     if not user:
         raise ValueError(
             "expected your user name on Kaggle, as in kaggle.com/<name>, found none: give --user, "
-            f"set KAGGLE_USERNAME, or save your API token as {token}"
+            f"set KAGGLE_USERNAME, or save your API key as {token}"
         )
     if not re.fullmatch(r"[A-Za-z0-9_-]+", user):
         raise ValueError(f'expected a user name as in kaggle.com/<name>, found "{user}"')

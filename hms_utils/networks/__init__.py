@@ -12,6 +12,7 @@ from hms_utils.networks.fitter import Stage
 from hms_utils.networks.inputs import AUGMENTATIONS, augmentation_examples, make_dataset
 from hms_utils.networks.maps import explain, planted_shares
 from hms_utils.networks.models import NETWORKS
+from hms_utils.networks.pace import measure_pace
 from hms_utils.networks.training import cross_validate
 from hms_utils.networks.weights import find_weights
 
@@ -26,6 +27,7 @@ __all__ = [
     "find_weights",
     "load_oof",
     "make_dataset",
+    "measure_pace",
     "nearest_cases",
     "planted_shares",
     "seal",

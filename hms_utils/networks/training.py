@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.images import fingerprint
 from hms_utils.networks.backend import keras
 from hms_utils.networks.fitter import Fitter
+from hms_utils.networks.fold_files import FoldFiles, earlier_folders, outline
 from hms_utils.networks.inputs import AUGMENTATIONS
+from hms_utils.networks.time_budget import TimeBudget, TimeIsUp
 
 _CODE = (
     "networks/training",
@@ -42,6 +45,7 @@ def cross_validate(
     set_aside=0.0,
     seed=0,
     note="",
+    budget_hours=0.0,
 ):
     """Train a model once for each fold and predict the rows it has not seen.
 
@@ -49,7 +53,8 @@ def cross_validate(
     weighted by the root of its number of votes. Out-of-fold predictions are
     averaged over mirror images, as those of a submission are. What is complete on
     disk, fold by fold and stage by stage, with the same settings and images, is
-    not trained again.
+    not trained again; nor is what an earlier session's output holds that Kaggle
+    mounts as an input, which is copied.
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ def cross_validate(
     seed : int
     note : str
         Anything else that the result depends on, such as the source of weights.
+    budget_hours : float
+        A stage that is not likely to end within this time is not begun; 0 is no limit.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def cross_validate(
     Raises
     ------
     RuntimeError
-        If the loss is not finite.
+        If the loss is not finite; `TimeIsUp`, if the time budget is used up: what is
+        done is on disk, and the next call goes on from there.
     BlockingIOError
         If another process writes into `output_dir`.
     ValueError
@@ -122,16 +130,30 @@ def cross_validate(
     with paths.locked(Path(output_dir)):
         oof_file.unlink(missing_ok=True)  # it is of these folds or none
         predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
-        patients = index.patient_id.to_numpy()
-        for fold in numbers:
+        patients, data = index.patient_id.to_numpy(), outline(images, index, folds)
+        earlier, budget = earlier_folders(name, key, data), TimeBudget(budget_hours)
+        for done, fold in enumerate(numbers):
             label = f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}"
-            files = _FoldFiles(folder, f"fold{fold}", key, label)
+            files = FoldFiles(folder, f"fold{fold}", key, label, data, earlier)
             result = files.read(int((folds == fold).sum()))
             if result is None:
                 rows = np.flatnonzero(folds != fold)
                 parts = _set_aside(patients, rows, set_aside, seed + int(fold))
                 held_out = np.flatnonzero(folds == fold)
-                result = _train_fold(fitter, stages, *parts, held_out, seed + int(fold), files)
+                try:
+                    result = _train_fold(
+                        fitter, stages, *parts, held_out, seed + int(fold), files, budget
+                    )
+                except TimeIsUp as end:
+                    n_rows = [(fitter.n_votes[folds != fold] >= s.min_votes).sum() for s in stages]
+                    a_fold = sum(
+                        budget.expected(number, stage.epochs * n_rows[number])
+                        for number, stage in enumerate(stages)
+                    )
+                    raise TimeIsUp(
+                        f"{end}. {done} of {len(numbers)} folds are trained; a fold takes some "
+                        f"{a_fold / 3600:.2g} hours. What is done is kept: the next run goes on"
+                    ) from None
             else:
                 print(f"{label}: already trained")
             files.remove_stages()
@@ -182,7 +204,7 @@ def _set_aside(patients, rows, share, seed):
     return rows[~chosen], rows[chosen]
 
 
-def _train_fold(fitter, stages, train, choose, held_out, seed, files):
+def _train_fold(fitter, stages, train, choose, held_out, seed, files, budget):
     fitter.restart()
     history = []
     for number, stage in enumerate(stages):
@@ -196,6 +218,8 @@ def _train_fold(fitter, stages, train, choose, held_out, seed, files):
             print(f"{label}: already trained")
             history = done["history"]
             continue
+        n_passes, started = stage.epochs * len(rows), time.monotonic()
+        budget.require(number, n_passes, label)
         history += fitter.fit(
             stage,
             rows,
@@ -205,83 +229,7 @@ def _train_fold(fitter, stages, train, choose, held_out, seed, files):
             label=label,
         )
         files.write_stage(number, fitter.model, history)
+        budget.measure(number, n_passes, time.monotonic() - started)
     result = {"history": history, "predictions": fitter.predict(held_out, flipped=True).tolist()}
     files.write(fitter.model, result)
     return result
-
-
-def fits(record, n_rows):
-    """Return whether a fold's record holds probabilities of so many rows, and a history."""
-    try:
-        predictions = np.array(record["predictions"], np.float32)
-        return (
-            predictions.shape == (n_rows, len(CLASSES))
-            and np.allclose(predictions.sum(axis=1), 1, atol=1e-3)
-            and all({"stage", "epoch", "loss"} <= set(line) for line in record["history"])
-        )
-    except (KeyError, TypeError, ValueError):
-        return False
-
-
-class _FoldFiles:
-    """A fold's model and its record, and those of stages while it is trained.
-
-    The record goes last and the old one first: a model without its own record
-    counts as not trained.
-    """
-
-    def __init__(self, folder, name, key, label):
-        self.folder, self.name, self.key, self.label = folder, name, key, label
-
-    def read(self, n_rows):
-        """Return the record if its predictions are of so many rows, or None."""
-        result = self._record(*self._fold())
-        if result is None or fits(result, n_rows):
-            return result
-        print(f"{self._fold()[1]}: expected predictions of {n_rows} rows: trained again")
-
-    def write(self, model, result):
-        self._write(*self._fold(), model.save, result)
-
-    def remove_stages(self):
-        for path in self.folder.glob(f".{self.name}.stage*"):
-            path.unlink()
-
-    def read_stage(self, number, model):
-        weights, record = self._stage(number)
-        result = self._record(weights, record)
-        if result is not None:
-            model.load_weights(weights)
-        return result
-
-    def write_stage(self, number, model, history):
-        self._write(*self._stage(number), model.save_weights, {"history": history})
-
-    def _fold(self):
-        return self.folder / f"{self.name}.keras", self.folder / f"{self.name}.json"
-
-    def _stage(self, number):
-        stem = f".{self.name}.stage{number}"
-        return self.folder / f"{stem}.weights.h5", self.folder / f"{stem}.json"
-
-    def _record(self, path, record):
-        if not (record.is_file() and path.is_file()):
-            return None
-        try:
-            result = paths.read_json(record)
-            if result.get("key") != self.key:
-                return None
-            for name, found in {"file": path.name, "checksum": paths.checksum(path)}.items():
-                if result.get(name) != found:
-                    raise paths.DamagedFileError(f"{path}: not the file that {record.name} is of")
-        except paths.DamagedFileError as error:
-            print(f"{error}: trained again")
-            return None
-        return result
-
-    def _write(self, path, record, save, result):
-        record.unlink(missing_ok=True)
-        with paths.replacing(path) as temporary:
-            save(temporary)
-        found = {"key": self.key, "file": path.name, "checksum": paths.checksum(path)}
-        paths.write_json(record, found | result)

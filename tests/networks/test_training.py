@@ -125,7 +125,7 @@ def test_killed_training_resumes_at_its_stage_to_the_same_numbers(trained, tmp_p
     program = "import sys; from tests.networks import test_training as t; t.train(sys.argv[1])"
     command = [sys.executable, "-c", program, str(tmp_path)]
     process = subprocess.Popen(command, cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL)
-    mark, patience = tmp_path / "models" / "cnn" / ".fold1.stage0.json", time.monotonic() + 120
+    mark, patience = tmp_path / "models" / "cnn" / "fold1.stage0.json", time.monotonic() + 120
     while not mark.exists() and time.monotonic() < patience and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -138,12 +138,13 @@ def test_killed_training_resumes_at_its_stage_to_the_same_numbers(trained, tmp_p
     assert "cnn, fold 1 of 0-1, all rows: already trained" in printed
     np.testing.assert_array_equal(predictions(resumed), predictions(oof))
     assert_same_history(same, history)
-    assert not list((tmp_path / "models" / "cnn").glob(".*"))
+    names = sorted(path.name for path in (tmp_path / "models" / "cnn").iterdir())
+    assert names == ["fold0.json", "fold0.keras", "fold1.json", "fold1.keras"]
 
 
 def test_another_setting_or_image_trains_again(tmp_path, monkeypatch):
     key_of = []
-    monkeypatch.setattr(training._FoldFiles, "read", lambda self, _: key_of.append(self.key))
+    monkeypatch.setattr(training.FoldFiles, "read", lambda self, _: key_of.append(self.key))
     answers = {"history": [], "predictions": np.full((N_ROWS // 2, 6), 1 / 6).tolist()}
     monkeypatch.setattr(training, "_train_fold", lambda *_: answers)
     train(tmp_path)
