@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-faults faults test-oldest lint bench figures kaggle kaggle-train rehearsal clean
+.PHONY: run test test-faults faults test-oldest lint bench figures kaggle kaggle-train rehearsal clean browser-test
 
 run: .venv/run.stamp
 	$(BIN)/python -m hms_utils run
@@ -43,6 +43,10 @@ bench: .venv/dev.stamp
 # Writes docs/tour.md and the pictures of the docs, from a run.
 figures: run
 	$(BIN)/python -m benchmarks.tour
+
+# Opens the notebooks in JupyterLab with a real browser and runs them there.
+browser-test: .venv/dev.stamp
+	$(BIN)/python -m tests.browser
 
 # Packs the trained models for Kaggle: make kaggle KAGGLE_USERNAME=<your name there>
 kaggle: .venv/run.stamp
