@@ -1,6 +1,7 @@
 """The runner: the whole chain at a tiny scale, its parameters and its failures."""
 
 import shutil
+import sys
 from html import unescape
 
 import nbformat
@@ -256,6 +257,26 @@ def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, so
     assert (tmp_path / "out" / "executed" / "01_eda.ipynb").is_file()
     page = unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
     assert f"FAILED:</b> {'cell [4]: ' if 'Key' in message else ''}{message}" in page
+
+
+def test_a_kernel_of_another_python_is_not_taken(sample_dir, tmp_path, monkeypatch):
+    """A stale one of the user's has the same name, and would come first."""
+    other = tmp_path / "jupyter" / "kernels" / "python3"
+    argv = ["/nonexistent/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "3", "language": "python"}
+    paths.write_json(other / "kernel.json", spec)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    parameters = new_code_cell("DATA_DIR = ''", metadata={"tags": ["parameters"]})
+    notebook = new_notebook(
+        cells=[parameters, new_code_cell("import sys\nprint(sys.executable)")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}},
+    )
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook, tmp_path / "notebooks" / "01_eda.ipynb")
+    result = run("--data-dir", sample_dir, "--output-dir", tmp_path / "out", "--only", "01")
+    assert result.exit_code == 0, result.output
+    assert f"\n      {sys.executable}\n" in result.output
 
 
 def test_full_scale_is_passed_to_the_notebooks(sample_dir, tmp_path, imagenet_file, monkeypatch):

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -320,3 +321,16 @@ def test_card_refuses_in_one_line(recordings, monkeypatch, arguments, message):
     assert result.exit_code == 1
     assert message in result.output
     assert result.output.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "cp932"])
+def test_a_redirected_output_may_lack_letters(sample_dir, tmp_path, encoding):
+    command = [sys.executable, "-m", "hms_utils", "check", tmp_path / "größe_脳波_данные.csv"]
+    done = subprocess.run(
+        [*command, "--test", sample_dir / "test.csv"], cwd=paths.REPOSITORY, capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == b""
+    assert b"_" in done.stdout.splitlines()[-1]
+    assert done.stdout.splitlines()[-1].endswith(b".csv: 1 errors, 0 warnings")

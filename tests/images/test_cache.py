@@ -1,9 +1,11 @@
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -384,3 +386,28 @@ def test_recording_without_spectrogram_is_drawn_without_that_view(sample_dir, wi
     problems = pd.read_csv(folder / "problems.csv").query("spectrogram_id == @gone")
     assert set(problems.status) == {"repaired"}
     assert set(problems.reason) == {"no spectrogram file"}
+
+
+@pytest.mark.parametrize("failures", [1, 2], ids=["once", "throughout a run"])
+def test_a_file_that_could_not_be_read_is_tried_again(
+    sample_dir, windows, tmp_path, monkeypatch, failures
+):
+    read, left = Path.read_bytes, [failures]
+
+    def stumble(path):
+        if path.stem == str(windows.eeg_id[0]) and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr("hms_utils.eeg.files.time.sleep", lambda _: None)
+    monkeypatch.setattr(Path, "read_bytes", stumble)
+    folder = cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
+    problems = pd.read_csv(folder / "problems.csv").query("status == 'failed'")
+    if failures == 1:
+        assert problems.empty
+    else:  # each of two tries has failed
+        assert problems.eeg_id.unique().tolist() == [windows.eeg_id[0]]
+        assert problems.reason.str.endswith("cannot be read: Input/output error").all()
+        folder = cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
+    assert len(cache.load(folder)[1]) == len(windows)

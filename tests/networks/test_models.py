@@ -1,5 +1,7 @@
 import hashlib
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -131,3 +133,54 @@ def test_file_that_does_not_fit_is_refused_by_name(tmp_path):
     path.write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"other\.h5: expected Keras' efficientnetb0_notop\.h5"):
         models.build_efficientnet_b0(2, TILE, weights_file=path)
+
+
+def cut_off(path, whole):
+    path.write_bytes(whole.read_bytes()[:1_000_000])
+
+
+def web_page(path, whole):
+    path.write_bytes(b"<!DOCTYPE html><html><body>Not found</body></html>" * 100)
+
+
+def other_network(path, whole):
+    keras.applications.MobileNetV2(include_top=False, weights=None).save(path)
+
+
+def classification_head(path, whole):
+    keras.applications.EfficientNetB0(weights=None).save(path)
+
+
+def not_finite(path, whole):
+    shutil.copy(whole, path)
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda _, item: found.append(item) if hasattr(item, "shape") else None)
+        found[-1][...] = np.nan
+
+
+def folder(path, whole):
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [web_page, cut_off, other_network, classification_head, not_finite, folder],
+    ids=lambda damage: damage.__name__.replace("_", " "),
+)
+def test_weights_that_do_not_fit_are_refused_when_they_are_found(
+    damage, imagenet_file, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("hms_utils.paths.REPOSITORY", tmp_path)
+    monkeypatch.setattr(weights, "WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+    path = tmp_path / "models" / weights.WEIGHTS_NAME
+    path.parent.mkdir()
+    damage(path, imagenet_file)
+    assert weights.find_weights("auto")[0] is None
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("Weights: not used: ")
+    assert str(path) in line
+    if damage is web_page:
+        with pytest.raises(FileNotFoundError, match=rf"{path}: .*or set BACKBONE_WEIGHTS"):
+            weights.find_weights("imagenet")

@@ -1,0 +1,56 @@
+"""What is left when a process ends that should not have: no workers, no half truth."""
+
+import signal
+import subprocess
+import sys
+
+import nbformat
+import psutil
+import pytest
+
+from hms_utils import paths
+
+WORK = """
+import os, sys, time
+from joblib import Parallel, delayed
+from hms_utils.threads import end_with_parent
+
+def work(_):
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+Parallel(2)(delayed(work)(number) for number in range(2))
+"""
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM], ids=lambda kind: kind.name)
+def test_workers_end_within_ten_seconds_of_their_parent(kind):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", WORK], cwd=paths.REPOSITORY, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
+    parent.send_signal(kind)
+    parent.wait(30)
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    parent.stdout.close()
+
+
+def test_this_process_does_not_end_with_its_parent():
+    code = "import threading; from hms_utils.threads import end_with_parent; end_with_parent(); "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(threading.active_count())"], cwd=paths.REPOSITORY,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "1\n", done.stderr
+
+
+def test_a_submission_is_written_once_and_after_the_answers():
+    """What is killed before leaves an earlier run's, not one of priors that looks valid."""
+    notebook = nbformat.read(paths.REPOSITORY / "notebooks" / "06_submission.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert code.count("write_submission(") == 1
+    assert code.index("predict_test(") < code.index("write_submission(")
+    assert code.index("require_writable(outputs)") < code.index("predict_test(")
