@@ -58,7 +58,7 @@ def test_missing_table(tmp_path):
         (lambda t: t.assign(gpd_vote="many"), "numbers in gpd_vote"),
         (lambda t: t.assign(patient_id=np.nan), "no gaps in patient_id"),
         (lambda t: t.assign(other_vote=-1), "whole votes of zero"),
-        (lambda t: t.assign(other_vote=0.5), "whole votes of zero"),
+        (lambda t: t.assign(other_vote=0.5), "whole numbers in other_vote"),
         (lambda t: t.assign(**dict.fromkeys(VOTE_COLUMNS, 0)), "whole votes of zero"),
     ],
 )
@@ -74,6 +74,9 @@ def test_empty_file_and_repeated_test_ids_are_refused(sample_dir, tmp_path):
         load_metadata(tmp_path, "train")
     test = pd.read_csv(sample_dir / "test.csv")
     pd.concat([test, test[:1]]).to_csv(tmp_path / "test.csv", index=False)
+    pd.testing.assert_frame_equal(load_metadata(tmp_path, "test"), test)  # each counts once
+    again = test[:1].assign(patient_id=-1)
+    pd.concat([test, again]).to_csv(tmp_path / "test.csv", index=False)
     with pytest.raises(ValueError, match="one row per eeg_id"):
         load_metadata(tmp_path, "test")
 
