@@ -58,7 +58,7 @@ def test_missing_table(tmp_path):
         (lambda t: t.assign(gpd_vote="many"), "numbers in gpd_vote"),
         (lambda t: t.assign(patient_id=np.nan), "no gaps in patient_id"),
         (lambda t: t.assign(other_vote=-1), "whole votes of zero"),
-        (lambda t: t.assign(other_vote=0.5), "whole numbers in other_vote"),
+        (lambda t: t.assign(other_vote=0.5), "whole votes of zero"),
         (lambda t: t.assign(**dict.fromkeys(VOTE_COLUMNS, 0)), "whole votes of zero"),
     ],
 )
