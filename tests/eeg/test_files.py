@@ -74,6 +74,9 @@ def test_empty_file_and_repeated_test_ids_are_refused(sample_dir, tmp_path):
         load_metadata(tmp_path, "train")
     test = pd.read_csv(sample_dir / "test.csv")
     pd.concat([test, test[:1]]).to_csv(tmp_path / "test.csv", index=False)
+    pd.testing.assert_frame_equal(load_metadata(tmp_path, "test"), test)  # each counts once
+    again = test[:1].assign(patient_id=-1)
+    pd.concat([test, again]).to_csv(tmp_path / "test.csv", index=False)
     with pytest.raises(ValueError, match="one row per eeg_id"):
         load_metadata(tmp_path, "test")
 
