@@ -58,7 +58,7 @@ def small(picture):
     shown = picture.convert("RGB")
     while True:
         content = io.BytesIO()
-        few = shown.quantize(128, dither=Image.Dither.NONE)
+        few = shown.quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
         few.save(content, "PNG", optimize=True)
         if content.tell() <= MOST_BYTES:
             return content.getvalue()

@@ -107,7 +107,7 @@ def _embedded(content):
     if len(content) > _HEAVY:
         few = io.BytesIO()
         with Image.open(io.BytesIO(content)) as picture:
-            shown = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            shown = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
         shown.save(few, "PNG", optimize=True)
         content = min(content, few.getvalue(), key=len)
     return _PNG + base64.b64encode(content).decode()

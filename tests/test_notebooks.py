@@ -39,13 +39,7 @@ def test_committed_without_outputs(notebook):
     assert notebook.metadata.kernelspec.name == "python3"
 
 
-# Whose texts and cells are all short; those of 3 and 4 are still to be cut.
-TIDY = ("01_eda", "02_spectrograms", "05_comparison", "06_submission")
-
-
-@pytest.mark.parametrize("name", TIDY)
-def test_texts_are_short_and_so_are_most_cells(name):
-    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+def test_texts_are_short_and_so_are_most_cells(notebook):
     lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
     assert statistics.median(lines) <= 6
     words = [0]  # from one code cell to the next

@@ -37,7 +37,7 @@ def save(figure, output_dir, name):
     path = output_dir / "figures" / f"{name}.png"
     with paths.replacing(path) as temporary, Image.open(content) as picture:
         # 256 colours are enough, and take a third of the bytes.
-        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
         few.save(temporary, "PNG", optimize=True)
     for artist in figure.findobj(_is_heavy):
         artist.set_rasterized(True)
