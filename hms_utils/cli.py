@@ -78,7 +78,7 @@ def main():
     "--scheduler",
     metavar="tcp://HOST:PORT",
     envvar="DASK_SCHEDULER_ADDRESS",
-    help="Draw the images on a Dask cluster [default: this machine's cores].",
+    help="Draw the images and train the folds on a Dask cluster [default: this machine].",
 )
 @click.option(
     "--estimate", "dry", is_flag=True, help="Run nothing; say what it will take on this machine."

@@ -25,6 +25,7 @@ from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES, reduced_shape
 from hms_utils.images.streaming import stream
 from hms_utils.images.wave import wave_image
+from hms_utils.images.workers import cluster
 
 __all__ = [
     "DB_RANGE",
@@ -38,6 +39,7 @@ __all__ = [
     "ZOOM_WINDOW",
     "assign_folds",
     "build",
+    "cluster",
     "competition_spectrogram",
     "draw_window",
     "eeg_image",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.images import fingerprint
+from hms_utils.images import cluster, fingerprint
 from hms_utils.networks.backend import keras
 from hms_utils.networks.fitter import Fitter
 from hms_utils.networks.fold_files import FoldFiles, earlier_folders, outline
 from hms_utils.networks.inputs import AUGMENTATIONS
+from hms_utils.networks.on_cluster import on_worker, run_on_workers, versions
 from hms_utils.networks.time_budget import TimeBudget, TimeIsUp
 
 _CODE = (
@@ -46,6 +48,7 @@ def cross_validate(
     seed=0,
     note="",
     budget_hours=0.0,
+    scheduler="",
 ):
     """Train a model once for each fold and predict the rows it has not seen.
 
@@ -87,6 +90,10 @@ def cross_validate(
         Anything else that the result depends on, such as the source of weights.
     budget_hours : float
         A stage that is not likely to end within this time is not begun; 0 is no limit.
+    scheduler : str
+        Address of a Dask scheduler, whose workers train the folds instead, one at a time
+        each; they must have this package and see `images` and `output_dir`. Default:
+        ``DASK_SCHEDULER_ADDRESS``.
 
     Returns
     -------
@@ -99,7 +106,10 @@ def cross_validate(
     ------
     RuntimeError
         If the loss is not finite; `TimeIsUp`, if the time budget is used up: what is
-        done is on disk, and the next call goes on from there.
+        done is on disk, and the next call goes on from there. Also if a cluster's worker
+        has other versions, or its scheduler has gone.
+    OSError
+        If the scheduler does not answer or has no workers, or these do not see the files.
     BlockingIOError
         If another process writes into `output_dir`.
     ValueError
@@ -109,9 +119,18 @@ def cross_validate(
     """
     numbers = np.unique(folds)
     _check(images, views, numbers, stages, set_aside)
-    keras.utils.set_random_seed(seed)
+    job = {
+        "build": build,
+        "index": index,
+        "folds": folds,
+        "stages": stages,
+        "batch_size": batch_size,
+        "augment": augment,
+        "set_aside": set_aside,
+        "seed": seed,
+    }
     seen = [images[view] for view in views]
-    fitter = Fitter(build, seen, index, batch_size=batch_size, augment=augment)
+    fitter = _fitter(job, seen)
     name = fitter.model.name
     key = {
         "code": paths.code_version(*_CODE),
@@ -129,34 +148,40 @@ def cross_validate(
     oof_file = Path(output_dir) / "oof" / f"{name}.parquet"
     with paths.locked(Path(output_dir)):
         oof_file.unlink(missing_ok=True)  # it is of these folds or none
-        predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
-        patients, data = index.patient_id.to_numpy(), outline(images, index, folds)
-        earlier, budget = earlier_folders(name, key, data), TimeBudget(budget_hours)
-        for done, fold in enumerate(numbers):
-            label = f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}"
-            files = FoldFiles(folder, f"fold{fold}", key, label, data, earlier)
-            result = files.read(int((folds == fold).sum()))
-            if result is None:
-                rows = np.flatnonzero(folds != fold)
-                parts = _set_aside(patients, rows, set_aside, seed + int(fold))
-                held_out = np.flatnonzero(folds == fold)
-                try:
-                    result = _train_fold(
-                        fitter, stages, *parts, held_out, seed + int(fold), files, budget
-                    )
-                except TimeIsUp as end:
-                    n_rows = [(fitter.n_votes[folds != fold] >= s.min_votes).sum() for s in stages]
-                    a_fold = sum(
-                        budget.expected(number, stage.epochs * n_rows[number])
-                        for number, stage in enumerate(stages)
-                    )
-                    raise TimeIsUp(
-                        f"{end}. {done} of {len(numbers)} folds are trained; a fold takes some "
-                        f"{a_fold / 3600:.2g} hours. What is done is kept: the next run goes on"
-                    ) from None
+        data, budget = outline(images, index, folds), TimeBudget(budget_hours)
+        earlier = earlier_folders(name, key, data)
+        files = {
+            fold: FoldFiles(
+                folder, f"fold{fold}", key, f"{name}, fold {fold} of {numbers[0]}-{numbers[-1]}",
+                data, earlier,
+            )
+            for fold in numbers
+        }  # fmt: skip
+        results = {fold: files[fold].read(int((folds == fold).sum())) for fold in numbers}
+        missing = [fold for fold in numbers if results[fold] is None]
+        for fold in sorted(set(numbers) - set(missing)):
+            print(f"{files[fold].label}: already trained")
+        with cluster(scheduler) if missing else nullcontext() as client:
+            if client is not None:
+                first = job | {"initial": fitter.initial, "images": _file_names(seen)}
+                there = [(versions(), first, fold, files[fold], budget) for fold in missing]
+                results |= zip(missing, run_on_workers(client, _train_there, there), strict=True)
             else:
-                print(f"{label}: already trained")
-            files.remove_stages()
+                for fold in missing:
+                    try:
+                        results[fold] = _train_fold(fitter, job, fold, files[fold], budget)
+                    except TimeIsUp as end:
+                        results[fold] = end
+                        break
+        if late := [result for result in results.values() if isinstance(result, TimeIsUp)]:
+            done = [result for result in results.values() if isinstance(result, dict)]
+            raise TimeIsUp(
+                f"{late[0]}. {len(done)} of {len(numbers)} folds are trained"
+                f"{_hours(job, budget)}. What is done is kept: the next run goes on"
+            )
+        predictions, history = np.empty((len(index), len(CLASSES)), np.float32), []
+        for fold, result in results.items():
+            files[fold].remove_stages()
             predictions[folds == fold] = result["predictions"]
             history += [{"fold": int(fold), **epoch} for epoch in result["history"]]
         for path in folder.glob("*fold*"):  # of an earlier run with more folds
@@ -204,7 +229,45 @@ def _set_aside(patients, rows, share, seed):
     return rows[~chosen], rows[chosen]
 
 
-def _train_fold(fitter, stages, train, choose, held_out, seed, files, budget):
+def _fitter(job, images):
+    keras.utils.set_random_seed(job["seed"])
+    options = {"batch_size": job["batch_size"], "augment": job["augment"]}
+    return Fitter(job["build"], images, job["index"], **options)
+
+
+def _file_names(images):
+    if not all(isinstance(view, np.memmap) for view in images):
+        raise ValueError("expected images as images.load opens them, for workers to open them too")
+    return [str(view.filename) for view in images]
+
+
+def _hours(job, budget):
+    """Say how long a fold takes, if that is known."""
+    passes = [
+        stage.epochs * int((job["index"].n_votes >= stage.min_votes).sum())
+        for stage in job["stages"]
+    ]
+    share = 1 - 1 / len(np.unique(job["folds"]))
+    seconds = share * sum(budget.expected(number, each) for number, each in enumerate(passes))
+    return f", each takes some {seconds / 3600:.2g} hours" if seconds else ""
+
+
+def _train_there(task):
+    """Train a fold on a cluster's worker, which reads and writes the same files."""
+    expected, job, fold, files, budget = task
+    with on_worker(expected):
+        if files.key["code"] != paths.code_version(*_CODE):
+            raise RuntimeError("a Dask worker has another version of hms_utils: install the same")
+        fitter = _fitter(job, [np.load(name, mmap_mode="r") for name in job["images"]])
+        fitter.initial = job["initial"]  # as Dask's own thread draws random numbers too
+        return _train_fold(fitter, job, fold, files, budget)
+
+
+def _train_fold(fitter, job, fold, files, budget):
+    index, folds, stages = job["index"], job["folds"], job["stages"]
+    rows, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    seed = job["seed"] + int(fold)
+    train, choose = _set_aside(index.patient_id.to_numpy(), rows, job["set_aside"], seed)
     fitter.restart()
     history = []
     for number, stage in enumerate(stages):
