@@ -30,11 +30,11 @@ SIZES = (50, 100, 200, 400, 800, 1600)
 REDUCE, VIEWS, BATCH = (4, 4), ("eeg10", "wave"), 16
 AUGMENT = ("swap", "reverse", "narrow")
 WELL = Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
-# As notebooks 3 and 4 do it at quick scale, with more passes from random weights.
+# As notebooks 3 and 4 do it at quick scale.
 RECIPES = {
     "cnn": (Stage("all rows", 14, 2e-3), WELL),
     "efficientnet_b0, random": (Stage("all rows", 12, 2e-3), WELL),
-    "efficientnet_b0, pretrained": (Stage("all rows", 8, 1e-3), WELL),
+    "efficientnet_b0, pretrained": (Stage("all rows", 12, 1e-3), WELL),
 }
 
 
