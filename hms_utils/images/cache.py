@@ -99,7 +99,11 @@ def build(
 
 def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
     partial, stamps = folder.with_name(".train.partial"), _stamps(windows, data_dir)
-    if _read_json(folder / "settings.json") == settings:
+    old = _read_json(folder / "settings.json")
+    if old and old != settings:
+        changed = [name for name, value in settings.items() if old.get(name) != value]
+        print(f"Images in {folder} are drawn again: of another version or choice of {changed}")
+    if old == settings:
         missing, records = _missing(folder, windows, stamps, data_dir)
         if not missing.any():
             for path in _write_tables(folder, windows, records):

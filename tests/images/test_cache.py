@@ -251,6 +251,15 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
     assert drawn == [windows.spectrogram_id[0]]
     cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1)
     assert len(drawn) == 1 + windows.spectrogram_id.nunique()
+    assert "drawn again: of another version or choice of ['reduce']" in capsys.readouterr().out
+    # As one was that an earlier version left, which had a view less.
+    path = tmp_path / "spectrograms" / "train"
+    paths.write_json(
+        path / "settings.json", paths.read_json(path / "settings.json") | {"code": "1"}
+    )
+    (path / "wave.npy").unlink()
+    cache.load(cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1))
+    assert "drawn again: of another version or choice of ['code']" in capsys.readouterr().out
 
 
 def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_path, monkeypatch):
