@@ -1,14 +1,14 @@
 """EfficientNetB0 as trained here against the public starter's recipe, plainly implemented.
 
     python -m hms_utils sample --patients 400 --seed 5 --out D
-    python benchmarks/starter.py --data-dir D --output-dir O
+    python benchmarks/starter.py --data-dir D --output-dir O [--weights-file FILE]
 
 The peer scales each image on its own, stacks the four chains of the long and of the
 50 s spectrogram in two columns of one grey mosaic, reads it through a Keras Sequence
-without augmentation and trains in steps of falling rate. Both start from random
-weights, see about as many images, and are judged on the same held-out patients. The
-peer's rates are those published, for ImageNet weights; its grey mosaic of two views
-has twice the pixels of the colour mosaic, which is a part of what an epoch takes.
+without augmentation and trains in steps of falling rate. Both start from Keras'
+efficientnetb0_notop.h5, or both from random weights, see about as many images, and are
+judged on the same held-out patients. The peer's rates are those published; its grey mosaic
+of two views has twice the pixels of the colour mosaic, which is a part of what an epoch takes.
 """
 
 import functools
@@ -24,12 +24,12 @@ from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.images import cache, make_folds
 from hms_utils.networks import Stage, models, training
 from hms_utils.networks.backend import keras
+from hms_utils.networks.weights import load_imagenet
 from hms_utils.scores import metric
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 REDUCE, BATCH, EPOCHS = (4, 2), 16, 12
-VIEWS = ("eeg50", "eeg10")
-OURS = (Stage("all rows", EPOCHS - 1, 2e-3), Stage("well voted", 2, 1e-4, min_votes=WELL_VOTED))
+VIEWS = ("eeg10", "wave")
 
 
 class StarterSequence(keras.utils.PyDataset):
@@ -83,7 +83,14 @@ def starter_rate(epoch):
     return (1e-3, 1e-3, 1e-4, 1e-5)[4 * epoch // EPOCHS]
 
 
-def train_starter(images, targets, fold):
+def stages(weights_file):
+    """Return the stages of notebook 4 with about as many images as the peer's passes."""
+    rate = 1e-3 if weights_file else 2e-3
+    well = Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
+    return Stage("all rows", EPOCHS - 1, rate), well
+
+
+def train_starter(images, targets, fold, weights_file):
     """Return out-of-fold predictions and the median seconds of an epoch."""
     _, _, height, width = images["eeg50"].shape
     answers, seconds = np.empty(targets.shape), []
@@ -91,6 +98,8 @@ def train_starter(images, targets, fold):
         keras.utils.set_random_seed(int(number))
         mosaic = keras.Input((4 * height, 2 * width, 3))
         backbone = keras.applications.EfficientNetB0(include_top=False, weights=None)
+        if weights_file:
+            load_imagenet(backbone, weights_file)
         x = keras.layers.GlobalAveragePooling2D()(backbone(mosaic))
         model = keras.Model(mosaic, keras.layers.Dense(6, activation="softmax")(x))
         model.compile(keras.optimizers.Adam(1e-3), keras.losses.KLDivergence())
@@ -108,9 +117,12 @@ def train_starter(images, targets, fold):
     return answers, float(np.median(seconds))
 
 
-def train_ours(images, index, fold, output_dir):
+def train_ours(images, index, fold, output_dir, weights_file):
     """Return the same of this suite's recipe; an epoch's seconds are as it prints them."""
-    build = functools.partial(models.build_efficientnet_b0, len(VIEWS), images["eeg50"].shape[2:])
+    shape = images["eeg50"].shape[2:]
+    build = functools.partial(
+        models.build_efficientnet_b0, len(VIEWS), shape, weights_file=weights_file
+    )
     oof, history = training.cross_validate(
         build,
         images,
@@ -118,31 +130,33 @@ def train_ours(images, index, fold, output_dir):
         index,
         fold,
         output_dir,
-        OURS,
+        stages(weights_file),
         batch_size=BATCH,
         augment=("swap", "reverse", "narrow"),
+        note=str(weights_file),
     )
-    whole = history[(history.stage == OURS[0].name) & (history.epoch > 1)]
+    whole = history[(history.stage == "all rows") & (history.epoch > 1)]
     return oof[list(PREDICTION_COLUMNS)].to_numpy(), float(whole.seconds.median())
 
 
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
 @click.option("--data-dir", type=FOLDER, required=True)
 @click.option("--output-dir", type=FOLDER, required=True)
-def main(data_dir, output_dir):
+@click.option("--weights-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(data_dir, output_dir, weights_file):
     windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
     images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
     table = make_folds(index.patient_id, 2).set_index("patient_id").fold
     fold = table[index.patient_id].to_numpy()
     targets = eeg.vote_shares(index)
-    ours, our_seconds = train_ours(images, index, fold, output_dir)
-    theirs, their_seconds = train_starter(images, targets, fold)
+    ours, our_seconds = train_ours(images, index, fold, output_dir, weights_file)
+    theirs, their_seconds = train_starter(images, targets, fold, weights_file)
 
     index["fold"], answers = fold, {"starter": theirs, "ours": ours}
     print(scores.scorecard(index, answers).round(3).to_string(index=False))
     votes = index[list(VOTE_COLUMNS)].to_numpy()
     n_votes = votes.sum(axis=1)
-    seen = sum(stage.epochs * np.sum(n_votes >= stage.min_votes) for stage in OURS)
+    seen = sum(stage.epochs * np.sum(n_votes >= stage.min_votes) for stage in stages(weights_file))
     print(f"Images seen: {seen} here, {EPOCHS * len(votes)} by the starter's recipe")
     table = scores.differences(index, answers, [("ours", "starter")])
     print(f"\n{table.round(3).to_string(index=False)}")
