@@ -28,7 +28,7 @@ def outputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(outputs, tmp_path_factory):
-    out = tmp_path_factory.mktemp("kaggle") / "new"
+    out = tmp_path_factory.mktemp("kaggle") / "mine [a]; b" / "new"  # marks of pip
     bundle.write_bundle(outputs, out, "someone")
     return out
 
