@@ -12,6 +12,7 @@ import click
 
 from hms_utils import paths
 from hms_utils.constants import CLASSES, COMPETITION
+from hms_utils.lock import locked
 
 OUT_OF_TIME = 75  # exit code of what may be tried again, of sysexits.h
 _DOWNLOAD_NEEDS = f"""The download needs
@@ -97,7 +98,7 @@ def run(data_dir, output_dir, quick, first, last, only, assignments, scheduler, 
         parameters = chain.read_parameters(assignments, notebooks)
         output_dir = paths.find_output_dir(output_dir)
         if not dry:
-            stack.enter_context(paths.locked(output_dir))
+            stack.enter_context(locked(output_dir))
         location = sample.locate(data_dir, output_dir)
         notebooks = chain.leave_out_submission(notebooks, location)
         full = not location.is_synthetic if quick is None else not quick

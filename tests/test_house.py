@@ -11,7 +11,7 @@ from hms_utils import paths
 
 PACKAGE = paths.REPOSITORY / "hms_utils"
 # From the bottom up: each may use what stands before it.
-BASE = ("constants", "paths", "progress", "threads")
+BASE = ("constants", "paths", "lock", "progress", "threads")
 ROOMS = ("eeg", "images", "scores", "sample", "networks", "plots", "answers")
 TOP = ("chain", "estimate", "report", "cli")
 FLOORS = [*BASE, *ROOMS, *TOP]

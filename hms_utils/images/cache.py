@@ -18,6 +18,7 @@ from hms_utils.images import draw, pixels
 from hms_utils.images.draw import QUALITY, RECORD, UNREADABLE, VIEWS
 from hms_utils.images.pixels import DB_RANGE
 from hms_utils.images.workers import workers
+from hms_utils.lock import locked
 from hms_utils.progress import progress
 
 _JOB_WINDOWS = 100
@@ -90,7 +91,7 @@ def build(
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
     folder = Path(output_dir) / "spectrograms" / "train"
-    with paths.locked(Path(output_dir)):
+    with locked(Path(output_dir)):
         _build(folder, windows, Path(data_dir), settings, n_jobs, scheduler)
     _report_problems(folder)
     return folder

@@ -13,6 +13,7 @@ import pandas as pd
 from hms_utils import paths
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.images import cluster, fingerprint
+from hms_utils.lock import locked
 from hms_utils.networks.backend import keras
 from hms_utils.networks.fitter import Fitter
 from hms_utils.networks.fold_files import FoldFiles, earlier_folders, outline
@@ -146,7 +147,7 @@ def cross_validate(
     }
     folder = Path(output_dir) / "models" / name
     oof_file = Path(output_dir) / "oof" / f"{name}.parquet"
-    with paths.locked(Path(output_dir)):
+    with locked(Path(output_dir)):
         oof_file.unlink(missing_ok=True)  # it is of these folds or none
         data, budget = outline(images, index, folds), TimeBudget(budget_hours)
         earlier = earlier_folders(name, key, data)
