@@ -41,6 +41,23 @@ def _plain_errors():
         sys.exit(_INTERRUPTED)
 
 
+@contextmanager
+def _download_errors():
+    try:
+        yield
+    except Exception as error:
+        # kagglehub and what it calls raise many kinds; to the user they are one.
+        reason = f"{type(error).__name__}: {str(error).strip()}".partition("\n")[0][:200]
+        raise click.ClickException(f"{reason}\n{_DOWNLOAD_NEEDS}") from error
+
+
+def _numbers(text):
+    try:
+        return [int(part) for part in text.split(",") if part]
+    except ValueError:
+        raise ValueError(f'expected ids of patients such as "42516,1045", found "{text}"') from None
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 def main():
     """Notebooks for HMS - Harmful Brain Activity Classification.
@@ -172,29 +189,38 @@ def import_(files, labels, out):
 
 @main.command()
 @click.option("--out", help="Folder [default: data/<competition> in the checkout].")
-def download(out):
-    """Fetch the competition's data, 26 GB, from Kaggle.
+@click.option("--patients", default=0, help="So many patients, file by file; 0: all data.")
+@click.option("--ids", default="", help='These patients, such as "42516,1045".')
+def download(out, patients, ids):
+    """Fetch the competition's data, 26 GB, from Kaggle, or that of some patients.
 
     It needs a Kaggle account that has accepted the competition's rules, and its
-    API token.
+    API token. Interrupted, it goes on where it stopped.
     """
     folder = Path(out).expanduser() if out else paths.competition_dir()
+    if patients or ids:
+        with _plain_errors():
+            chosen = _numbers(ids)
+        print(f"Downloading {len(chosen) or patients} patients to {folder}")
+        with _download_errors():
+            from hms_utils.download import fetch_patients
+
+            n_files = fetch_patients(folder, patients, chosen)
+        with _plain_errors():
+            print(f"Complete, {n_files} new files: {paths.find_data_dir(folder).path}")
+        return
     if folder.is_dir() and any(folder.iterdir()):
         with _plain_errors():
             print(f"Already there: {paths.find_data_dir(folder).path}")
         return
     print(f"Downloading to {folder}")
-    try:
+    with _download_errors():
         import kagglehub
 
         # To its own cache first, where an interrupted download is resumed.
         fetched = Path(kagglehub.competition_download(COMPETITION))
         if not fetched.is_dir():  # moved away by an earlier call
             fetched = Path(kagglehub.competition_download(COMPETITION, force_download=True))
-    except Exception as error:
-        # kagglehub and what it calls raise many kinds; to the user they are one.
-        reason = f"{type(error).__name__}: {str(error).strip()}".partition("\n")[0][:200]
-        raise click.ClickException(f"{reason}\n{_DOWNLOAD_NEEDS}") from error
     with _plain_errors():
         paths.find_data_dir(fetched)
         if folder.is_dir():

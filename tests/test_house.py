@@ -13,7 +13,7 @@ PACKAGE = paths.REPOSITORY / "hms_utils"
 # From the bottom up: each may use what stands before it.
 BASE = ("constants", "paths", "lock", "progress", "threads")
 ROOMS = ("eeg", "images", "scores", "sample", "networks", "plots", "answers")
-TOP = ("chain", "estimate", "report", "cli")
+TOP = ("chain", "download", "estimate", "report", "cli")
 FLOORS = [*BASE, *ROOMS, *TOP]
 # A figure needs no network: side by side in the plan, not one on the other.
 APART = {("plots", "networks"), ("plots", "sample"), ("networks", "sample")}
