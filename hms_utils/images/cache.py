@@ -45,7 +45,7 @@ def build(
     not the ones that were drawn; all of them if the windows, the settings or the
     code have changed, or if some had been left out. What cannot be read is left
     out and listed in ``problems.csv``, as are gaps and recordings without a
-    spectrogram file, whose view ``kaggle600`` stays black. A file that the system
+    spectrogram file, whose view ``kaggle600`` is computed or stays black. A file that the system
     did not let us read is tried again by the next call.
 
     Parameters

@@ -14,7 +14,15 @@ from hms_utils.constants import (
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
-from hms_utils.eeg import amplitude, bipolar, cut, read_eeg, read_spectrogram, source_files
+from hms_utils.eeg import (
+    Recording,
+    amplitude,
+    bipolar,
+    cut,
+    read_eeg,
+    read_spectrogram,
+    source_files,
+)
 from hms_utils.images import competition, mel, pixels, wave
 from hms_utils.paths import code_version
 from hms_utils.threads import end_with_parent
@@ -48,6 +56,7 @@ ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
 NO_SPECTROGRAM = "no spectrogram file"
+COMPUTED = "no spectrogram file, computed from the EEG"
 NO_SIGNAL = "expected EEG, found no signal in any electrode"
 UNREADABLE = b"unreadable"  # the stamp of a window of which a file could not be read
 # What is kept of each window besides its images while they are drawn.
@@ -66,8 +75,9 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
         The competition's folder.
     split : {"train", "test"}
     spectrogram_id : int or None
-        None if there is no such file: its view stays black, as that of recordings
-        whose spectrogram is all gaps.
+        None if there is no such file: it is computed from an EEG of ten minutes or
+        more; of a shorter one its view stays black, as that of recordings whose
+        spectrogram is all gaps.
     windows : list of (int, int, float, float)
         Number and eeg_id of each window, and where it begins in the EEG and
         the spectrogram, seconds; those of an EEG together. A table would be
@@ -119,7 +129,13 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
             _, _, near, far = windows[row]
             try:
                 window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
-                if spectrogram_id is None:
+                if spectrogram_id is None and len(eeg) >= SPECTROGRAM_SECONDS * SFREQ:
+                    whole = Recording(
+                        eeg_path, len(eeg), lambda start, stop, eeg=eeg: eeg[start:stop]
+                    )
+                    long = competition.long_spectrogram(whole, near)
+                    records["reason"][row] = COMPUTED
+                elif spectrogram_id is None:
                     long = ABSENT
                     records["reason"][row] = NO_SPECTROGRAM
                 else:

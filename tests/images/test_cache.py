@@ -9,13 +9,29 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from hms_utils import paths
 from hms_utils.constants import VOTE_COLUMNS
-from hms_utils.eeg import load_metadata, read_eeg, read_spectrogram, select_windows
-from hms_utils.images import VIEWS, cache, draw, eeg_image, pixels, spectrogram_image, workers
+from hms_utils.eeg import (
+    load_metadata,
+    open_recording,
+    read_eeg,
+    read_spectrogram,
+    select_windows,
+)
+from hms_utils.images import (
+    VIEWS,
+    cache,
+    draw,
+    eeg_image,
+    long_spectrogram,
+    pixels,
+    spectrogram_image,
+    workers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -420,3 +436,24 @@ def test_a_file_that_could_not_be_read_is_tried_again(
         assert problems.reason.str.endswith("cannot be read: Input/output error").all()
         folder = cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     assert len(cache.load(folder)[1]) == len(windows)
+
+
+def test_a_missing_spectrogram_is_computed_of_a_long_eeg(sample_dir, windows, tmp_path):
+    row = windows.iloc[0]
+    data = tmp_path / "data"
+    (data / "train_eegs").mkdir(parents=True)
+    (data / "train_spectrograms").mkdir()
+    name = f"train_eegs/{row.eeg_id}.parquet"
+    eeg = pq.read_table(sample_dir / name)
+    long = pa.concat_tables([eeg] * (1 + 650 * 200 // len(eeg)))
+    pq.write_table(long, data / name)
+    at = windows[windows.eeg_id == row.eeg_id].assign(eeg_label_offset_seconds=300.0)
+    views, index = cache.load(cache.build(at, data, tmp_path / "out", n_jobs=1), quiet=True)
+    opened = open_recording(data / name)
+    expected = spectrogram_image(long_spectrogram(opened, 300))
+    np.testing.assert_array_equal(views["kaggle600"][0], expected)
+    assert expected.any()
+    assert (index.spectrogram_nan_share < 0.2).all()
+    problems = pd.read_csv(tmp_path / "out" / "spectrograms" / "train" / "problems.csv")
+    assert set(problems.reason) == {"no spectrogram file, computed from the EEG"}
+    assert set(problems.status) == {"repaired"}
