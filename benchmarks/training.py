@@ -20,17 +20,19 @@ import pandas as pd
 import psutil
 
 VIEWS, TILE, BATCH = 2, (64, 128), 32  # a mosaic of 128 by 256 pixels
+FULL_TILE = (128, 256)
 CHILDREN = {
     "keras": "import training; training.keras_rate()",
     "torch": "import training; training.torch_rate()",
 }
 
 
-def make_images(folder, n_windows):
+def make_images(folder, n_windows, *, n_views=VIEWS, tile=TILE):
     """Write random images as `images.build` lays them out; return them memory-mapped."""
     rng, images = np.random.default_rng(0), []
-    for number in range(VIEWS):
-        path, shape = Path(folder) / f"{n_windows}_{number}.npy", (n_windows, 4, *TILE)
+    for number in range(n_views):
+        path = Path(folder) / f"{n_windows}_{tile[0]}_{number}.npy"
+        shape = n_windows, 4, *tile
         array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
         for start in range(0, n_windows, 500):
             part = array[start : start + 500]
@@ -96,6 +98,13 @@ def pipeline_and_compile():
             after = process.memory_info()
             grown = (after.rss - after.shared - before.rss + before.shared) / 1e6
             print(f"  {n_windows:6d} windows: {rate:5.0f} images/s, memory grown by {grown:.0f} MB")
+        images = make_images(folder, 1500, n_views=3, tile=FULL_TILE)
+        busy = time.process_time()
+        alone = pipeline_rate(images, 1500)
+        print(
+            f"Three views of 4 x 128 x 256: {alone:.0f} images/s (at least 300), "
+            f"{1500 / (time.process_time() - busy):.0f} in a second of one core"
+        )
         images, index = make_images(folder, 640), make_index(640)
         for network in NETWORKS.values():
             fitter = Fitter(
