@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -18,7 +19,9 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
-from hms_utils.eeg import has_no_rows, read_test
+from hms_utils.constants import CHAINS
+from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows
+from hms_utils.images import VIEWS, reduced_shape
 from hms_utils.scores import WELL
 
 NOTEBOOKS = (
@@ -223,8 +226,8 @@ def run(notebooks, parameters, location, output_dir, *, full):
     Raises
     ------
     ValueError
-        If a folder's name holds braces, which papermill would replace, or the
-        test table is wrong.
+        If a folder's name holds braces, which papermill would replace, the test
+        table is wrong, or the disk is too small for the images.
     FileNotFoundError
         If the test table is missing, or ImageNet weights that are asked for.
     OSError
@@ -236,6 +239,10 @@ def run(notebooks, parameters, location, output_dir, *, full):
         raise ValueError(f"{output_dir}: expected an output folder without braces in its name")
     values = {name: (FULL.get(name, {}) if full else {}) | parameters[name] for name in notebooks}
     _check_needs(values, location)
+    if "02_spectrograms" in notebooks:
+        _require_disk(
+            read_defaults("02_spectrograms") | values["02_spectrograms"], location, output_dir
+        )
     for folder in ("executed", "figures", "metrics", ""):
         paths.require_writable(output_dir / folder)
     began = time.perf_counter()
@@ -252,6 +259,32 @@ def run(notebooks, parameters, location, output_dir, *, full):
         yield result
         if result.failed:
             return
+
+
+def read_defaults(name):
+    """Return the values in a notebook's parameters cell, by parameter."""
+    own = papermill.inspect_notebook(notebook(name))
+    return {key: ast.literal_eval(found["default"]) for key, found in own.items()}
+
+
+def _require_disk(values, location, output_dir):
+    """Refuse images for which there is no room, unless some are there already."""
+    if any((output_dir / "spectrograms").glob("*train*")):
+        return
+    try:
+        table = load_metadata(location.path, "train")
+        height, width = reduced_shape(values["REDUCE"])
+    except (ValueError, OSError):
+        return  # the notebook says what is wrong with it
+    n_windows = len(select_windows(table, max_patients=values["MAX_PATIENTS"], seed=values["SEED"]))
+    needed = n_windows * len(VIEWS) * len(CHAINS) * height * width
+    there = next(each for each in (output_dir, *output_dir.parents) if each.exists())
+    if needed > (free := shutil.disk_usage(there).free):
+        raise ValueError(
+            f"{output_dir}: expected {needed / 1e9:.1f} GB of disk for the images of {n_windows} "
+            f"windows, found {free / 1e9:.1f}; name another --output-dir, or take fewer patients "
+            "(MAX_PATIENTS) or smaller tiles (REDUCE)"
+        )
 
 
 def _check_needs(values, location):

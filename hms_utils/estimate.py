@@ -1,6 +1,5 @@
 """What a run will cost, before it starts."""
 
-import ast
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from io import StringIO
 from multiprocessing import get_context
 
 import numpy as np
-import papermill
 import psutil
 
 from hms_utils import chain, eeg, images, networks, scores
@@ -147,9 +145,7 @@ def _time(seconds):
 
 def _values(name, chosen, full):
     """Return the parameters that a notebook will have."""
-    own = papermill.inspect_notebook(chain.notebook(name))
-    defaults = {key: ast.literal_eval(found["default"]) for key, found in own.items()}
-    return defaults | (chain.FULL.get(name, {}) if full else {}) | chosen
+    return chain.read_defaults(name) | (chain.FULL.get(name, {}) if full else {}) | chosen
 
 
 def _page_factor():

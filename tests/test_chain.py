@@ -1,5 +1,6 @@
 """The runner: the whole chain at a tiny scale, its parameters and its failures."""
 
+import re
 import shutil
 import sys
 from html import unescape
@@ -341,3 +342,14 @@ def test_a_notebook_that_ends_in_time_is_told_from_one_that_fails(tmp_path, monk
     assert result.failed and result.out_of_time
     assert result.headline == "one of two"
     assert "OUT OF TIME: one of two" in chain.table([result])
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(chain, "_execute", lambda name, *_: pytest.fail(f"{name} was run"))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(chain.shutil, "disk_usage", lambda _: usage._replace(free=10**5))
+    arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path / "out"]
+    result = run(*arguments)
+    assert result.exit_code == 1
+    line = r"Error: .*out: expected \d\.\d GB of disk for the images of \d+ windows, found 0\.0;"
+    assert re.search(line, result.output)
