@@ -21,6 +21,11 @@ from hms_utils import paths
 from hms_utils.eeg import has_no_rows, read_test
 from hms_utils.scores import WELL
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows, where memory is not limited so
+    resource = None
+
 NOTEBOOKS = (
     "01_eda",
     "02_spectrograms",
@@ -49,6 +54,7 @@ FULL = {
 # What the chain itself passes.
 _FOLDERS = ("DATA_DIR", "OUTPUT_DIR")
 _NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError", "TerminatedWorkerError")
+_LEAST_ROOM = 2e9  # bytes of addresses
 _LESS = (
     "free some memory, or take fewer patients (MAX_PATIENTS), smaller tiles (REDUCE) or smaller "
     "batches (BATCH_SIZE)"
@@ -229,6 +235,8 @@ def run(notebooks, parameters, location, output_dir, *, full):
         If the test table is missing, or ImageNet weights that are asked for.
     OSError
         If the output folder cannot be written to, or another run writes there.
+    MemoryError
+        If ``ulimit -v`` leaves less room than libraries need to load.
     KeyboardInterrupt
         If a notebook was interrupted.
     """
@@ -256,6 +264,13 @@ def run(notebooks, parameters, location, output_dir, *, full):
 
 def _check_needs(values, location):
     """Refuse at once what would fail only after hours of other stages."""
+    room = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    if 0 <= room < _LEAST_ROOM:
+        # In less, OpenBLAS waits for memory for ever and says nothing.
+        raise MemoryError(
+            f"expected room for {_LEAST_ROOM / 1e9:g} GB of addresses or more, found a limit of "
+            f"{room / 1e9:.1f} GB (ulimit -v)"
+        )
     if "06_submission" in values:
         read_test(location.path)
     if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":

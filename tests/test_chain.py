@@ -259,6 +259,14 @@ def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, so
     assert f"FAILED:</b> {'cell [4]: ' if 'Key' in message else ''}{message}" in page
 
 
+def test_too_little_room_for_addresses_is_refused_at_once(sample_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(chain.resource, "getrlimit", lambda _: (10**9, -1))
+    result = run("--data-dir", sample_dir, "--output-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "too little memory: expected room for 2 GB of addresses or more, found" in result.output
+    assert "[1/6]" not in result.output
+
+
 def test_a_kernel_of_another_python_is_not_taken(sample_dir, tmp_path, monkeypatch):
     """A stale one of the user's has the same name, and would come first."""
     other = tmp_path / "jupyter" / "kernels" / "python3"
