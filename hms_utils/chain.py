@@ -53,7 +53,14 @@ FULL = {
 }
 # What the chain itself passes.
 _FOLDERS = ("DATA_DIR", "OUTPUT_DIR")
-_NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError", "TerminatedWorkerError")
+# The last is what papermill makes of an error that IPython had no memory to show.
+_NO_MEMORY = (
+    "MemoryError",
+    "_ArrayMemoryError",
+    "ResourceExhaustedError",
+    "TerminatedWorkerError",
+    "CellExecutionError",
+)
 _LEAST_ROOM = 2e9  # bytes of addresses
 _LESS = (
     "free some memory, or take fewer patients (MAX_PATIENTS), smaller tiles (REDUCE) or smaller "
@@ -306,7 +313,7 @@ def _execute(name, parameters, output_dir):
                 raise KeyboardInterrupt from None
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
             if failure.ename in _NO_MEMORY:
-                error += f"; {_LESS}"
+                error += f"{'' if failure.evalue else 'too little memory'}; {_LESS}"
             if out_of_time := failure.ename == "TimeIsUp":
                 error = failure.evalue
         except DeadKernelError:
