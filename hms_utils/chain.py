@@ -24,6 +24,11 @@ from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows
 from hms_utils.images import VIEWS, reduced_shape
 from hms_utils.scores import WELL
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows, where memory is not limited so
+    resource = None
+
 NOTEBOOKS = (
     "01_eda",
     "02_spectrograms",
@@ -51,7 +56,15 @@ FULL = {
 }
 # What the chain itself passes.
 _FOLDERS = ("DATA_DIR", "OUTPUT_DIR")
-_NO_MEMORY = ("MemoryError", "_ArrayMemoryError", "ResourceExhaustedError", "TerminatedWorkerError")
+# The last is what papermill makes of an error that IPython had no memory to show.
+_NO_MEMORY = (
+    "MemoryError",
+    "_ArrayMemoryError",
+    "ResourceExhaustedError",
+    "TerminatedWorkerError",
+    "CellExecutionError",
+)
+_LEAST_ROOM = 2e9  # bytes of addresses
 _LESS = (
     "free some memory, or take fewer patients (MAX_PATIENTS), smaller tiles (REDUCE) or smaller "
     "batches (BATCH_SIZE)"
@@ -232,6 +245,8 @@ def run(notebooks, parameters, location, output_dir, *, full):
         If the test table is missing, or ImageNet weights that are asked for.
     OSError
         If the output folder cannot be written to, or another run writes there.
+    MemoryError
+        If ``ulimit -v`` leaves less room than libraries need to load.
     KeyboardInterrupt
         If a notebook was interrupted.
     """
@@ -289,6 +304,13 @@ def _require_disk(values, location, output_dir):
 
 def _check_needs(values, location):
     """Refuse at once what would fail only after hours of other stages."""
+    room = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    if 0 <= room < _LEAST_ROOM:
+        # In less, OpenBLAS waits for memory for ever and says nothing.
+        raise MemoryError(
+            f"expected room for {_LEAST_ROOM / 1e9:g} GB of addresses or more, found a limit of "
+            f"{room / 1e9:.1f} GB (ulimit -v)"
+        )
     if "06_submission" in values:
         read_test(location.path)
     if values.get("04_efficientnet_b0", {}).get("BACKBONE_WEIGHTS") == "imagenet":
@@ -324,7 +346,7 @@ def _execute(name, parameters, output_dir):
                 raise KeyboardInterrupt from None
             error = f"cell [{failure.exec_count}]: {failure.ename}: {failure.evalue}"
             if failure.ename in _NO_MEMORY:
-                error += f"; {_LESS}"
+                error += f"{'' if failure.evalue else 'too little memory'}; {_LESS}"
             if out_of_time := failure.ename == "TimeIsUp":
                 error = failure.evalue
         except DeadKernelError:

@@ -238,6 +238,7 @@ def test_a_bad_table_stops_the_chain_and_leaves_nothing_whole(sample_dir, tmp_pa
     [
         ("print('before')\nraise KeyError('why')", "KeyError: 'why'"),
         ("import os\nos._exit(1)", "the kernel died"),
+        ("raise MemoryError", "MemoryError: too little memory; free some memory, or take fewer"),
     ],
 )
 def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, source, message):
@@ -252,12 +253,20 @@ def test_failure_is_reported_with_its_cell(sample_dir, tmp_path, monkeypatch, so
         nbformat.write(broken, tmp_path / "notebooks" / f"{name}.ipynb")
     result = run("--data-dir", sample_dir, "--output-dir", tmp_path / "out")
     assert result.exit_code == 1
-    assert f"01_eda failed in {'cell [4]: ' if 'Key' in message else ''}{message}" in result.output
+    assert f"01_eda failed in {'' if 'died' in message else 'cell [4]: '}{message}" in result.output
     assert str(sample_dir) in result.output  # what the notebook printed until then
     assert "02_eda" not in result.output
     assert (tmp_path / "out" / "executed" / "01_eda.ipynb").is_file()
     page = unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert f"FAILED:</b> {'cell [4]: ' if 'Key' in message else ''}{message}" in page
+    assert f"FAILED:</b> {'' if 'died' in message else 'cell [4]: '}{message}" in page
+
+
+def test_too_little_room_for_addresses_is_refused_at_once(sample_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(chain.resource, "getrlimit", lambda _: (10**9, -1))
+    result = run("--data-dir", sample_dir, "--output-dir", tmp_path)
+    assert result.exit_code == 1
+    assert "too little memory: expected room for 2 GB of addresses or more, found" in result.output
+    assert "[1/6]" not in result.output
 
 
 def test_a_kernel_of_another_python_is_not_taken(sample_dir, tmp_path, monkeypatch):

@@ -79,8 +79,8 @@ def load_metadata(data_dir, split):
     if split == "train":
         votes = table[list(VOTE_COLUMNS)].to_numpy(float)
         total = votes.sum(axis=1)
-        bad = (votes < 0).any(axis=1) | (votes % 1 != 0).any(axis=1)
-        bad |= (total == 0) | (total > _MOST_VOTES)
+        bad = (votes < 0).any(axis=1) | (votes != np.floor(votes)).any(axis=1)
+        bad |= (total == 0) | (total > _MOST_VOTES)  # infinite ones too
         if bad.any():
             raise ValueError(
                 f"{path}: expected whole votes of zero and more with a sum of 1 to {_MOST_VOTES}, "
