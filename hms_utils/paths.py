@@ -211,7 +211,7 @@ def writing(path):
             raise
         reason = error.strerror or "no space left"
         if full:
-            there = next(each for each in (path, *path.parents) if each.exists())
+            there = next(each for each in (path, *path.parents) if each.is_dir())
             reason += f"; {shutil.disk_usage(there).free / 1e6:.0f} MB are free in {there}"
         raise UnwritableError(f"{path}: cannot be written: {reason}") from error
 

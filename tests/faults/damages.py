@@ -555,6 +555,31 @@ def everything():
         "sealed models", "fold 0 and 1 swapped", swap(f"{one}.keras", f"{other}.keras"), answer,
         "fold0.keras", True,
     )  # fmt: skip
+    for name, change in of_weights():
+        words = "efficientnetb0_notop.h5"
+        quick = name == "a web page"
+        yield Damage("weights", name, change, places.find_weights, words, True, quick)
+
+
+def of_weights():
+    """Yield what may be found under the name of the ImageNet weights."""
+    signature = b"\x89HDF\r\n\x1a\n"
+    kinds = {
+        "a web page": PAGE,
+        "of no bytes": b"",
+        "random bytes": bytes(range(256)) * 100,
+        "zeros": bytes(10_000),
+        "cut off behind its signature": signature + bytes(1000),
+        "a pointer to a large file": b"version https://git-lfs.github.com/spec/v1\n",
+    }
+    for name, found in kinds.items():
+        yield name, partial(put_weights, found)
+
+
+def put_weights(found, place):
+    path = place.outputs / "keras" / "models" / "efficientnetb0_notop.h5"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(found)
 
 
 def other_stamps(array):

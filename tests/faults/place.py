@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pytest
 
 from hms_utils import answers, eeg, images, paths, scores
 from hms_utils.constants import VOTE_COLUMNS
@@ -122,6 +123,16 @@ def answer(place):
         print(f"{eeg_id}: {reason}")
     table = answers.write_submission(test.eeg_id, answered, test, place.outputs / "submission.csv")
     return {row[0]: tuple(row[1:]) for row in table.round(5).itertuples(index=False)}
+
+
+def find_weights(place):
+    """Notebook 4, before it trains: ImageNet weights, asked for, where there is no network."""
+    from hms_utils.networks import weights
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(place.outputs / "keras"))
+        patch.setattr(weights, "WEIGHTS_URL", "http://127.0.0.1:9/none.h5")
+        weights.find_weights("imagenet")
 
 
 STAGES = (draw, train, compare, answer)

@@ -39,7 +39,12 @@ def write(path, reports):
     ]
     for group, of_group in groups.items():
         for row in of_group:
-            cells = [re.sub(r"\s+", " ", str(cell)).replace("|", "\\|")[:300] for cell in row]
+            cells = [
+                re.sub(r"\s+", " ", str(cell).replace(f"{paths.REPOSITORY}/", "")).replace(
+                    "|", "\\|"
+                )[:300]
+                for cell in row
+            ]
             lines.append(f"| {group} | " + " | ".join(cells) + " |")
     with paths.replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
