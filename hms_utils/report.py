@@ -19,7 +19,9 @@ TITLE = "HMS harmful brain activity: from EEG to submission"
 _SAID = {
     "closed": sentences.closed,
     "differences": sentences.difference,
-    "doubt": lambda table: sentences.doubt(table.set_index(table.columns[0])),
+    "doubt": lambda table: sentences.doubt(
+        table[table.answer.isin(["blend", "true opinion"])].set_index("answer")
+    ),
     "coverage": sentences.coverage,
     "alarms": sentences.alarms,
     "cases": lambda table: sentences.cases(table.set_index("measure")),

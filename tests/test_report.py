@@ -95,7 +95,7 @@ def written(tmp_path_factory):
                     "error",
                     ename="ValueError",
                     evalue=TRICKY,
-                    traceback=["\x1b[31mValueError\x1b[0m", TRICKY],
+                    traceback=["\x1b[31mValueError\x1b[0m", "\x1b[38;5;28mfrom\x1b[39m", TRICKY],
                 )
             ],
         ),

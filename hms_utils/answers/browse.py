@@ -126,4 +126,5 @@ def browse(draw, index, rows, prediction):
     back.on_click(lambda _: step(-1))
     onwards.on_click(lambda _: step(1))
     choose()
-    return widgets.VBox([widgets.HBox([which, order, back, onwards, place]), card])
+    bars = widgets.HBox([which, order]), widgets.HBox([back, onwards, place])
+    return widgets.VBox([*bars, card])

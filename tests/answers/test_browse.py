@@ -42,8 +42,8 @@ def browser(index, monkeypatch):
 
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/05_comparison.ipynb")
     box = answers.browse(draw, index, np.arange(4), prediction([0.9, 0.9, 0.5, 0.1]))
-    bar, card = box.children
-    return drawn, bar.children, card
+    choice, steps, card = box.children
+    return drawn, (*choice.children, *steps.children), card
 
 
 def test_nothing_is_made_where_nobody_clicks(index, alone, monkeypatch):
