@@ -40,10 +40,12 @@ class TimeBudget:
         """
         needed = self.expected(stage, n_passes)
         left = self.ends - time.time()
-        if left <= 0 or _SPARE * needed > left:
+        if left <= 0:
+            raise TimeIsUp(f"{label} is not begun: the time budget is used up")
+        if _SPARE * needed > left:
             raise TimeIsUp(
                 f"{label} is not begun: it takes {needed / 60:.1f} minutes by those before, and "
-                f"{max(left, 0) / 60:.1f} of the time budget are left"
+                f"{left / 60:.1f} of the time budget are left"
             )
 
     def measure(self, stage, n_passes, seconds):
