@@ -153,11 +153,11 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
             drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
             for view, picture in drawn.items():
                 images[view][row] = picture
-            if not drawn["eeg50"].any():
+            _judge(window, differences, long, records[row : row + 1])
+            if np.isnan(records["amplitude"][row]):
                 records["failed"][row] = True
                 name = f"{eeg_path.parent.name}/{eeg_path.name}"
                 records["reason"][row] = f"{name}: {NO_SIGNAL}"
-            _judge(window, differences, long, records[row : row + 1])
     return [number for number, *_ in windows], images, records, n_bytes
 
 
