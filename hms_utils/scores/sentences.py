@@ -267,7 +267,9 @@ def maps(summary):
     """
     said, passed, judged = [], 0, 0
     for test, claim in _MAP_TESTS.items():
-        if test in summary.index:
+        if test in summary.index and not summary.n_patients[test]:
+            said.append(f"{claim}: not to be said, as no window here can show it")
+        elif test in summary.index:
             line = summary.loc[test]
             words = _verdict(line.low, line.high, "shown", "refuted")
             words = "not to be said of so few" if line.n_patients < FEW_PATIENTS else words

@@ -199,6 +199,10 @@ def test_all_tests_of_maps_are_reported():
     assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests that")
     unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
     assert "passes 0 of 0" in unknown and "(1 were made)" in unknown and "not to be" in unknown
+    none = sentences.maps(summary(n_patients=0, **{"time - chance": (np.nan, np.nan)}))
+    assert none.endswith(
+        "it is in the pattern's seconds: not to be said, as no window here can show it"
+    )
     few = sentences.maps(summary(n_patients=6, **found))
     assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
     assert few.count("not to be said of so few") == 3
