@@ -205,8 +205,10 @@ def _training_seconds(number, values, pace, windows, n_folds):
     known = len(windows) - held
     train = known * (1 - values["SET_ASIDE"])
     well = train * (windows.n_votes >= WELL_VOTED).mean()
-    n_epochs = values["EPOCHS"] + values["WELL_EPOCHS"]
-    passes = values["EPOCHS"] * train + values["WELL_EPOCHS"] * well
+    random = values.get("BACKBONE_WEIGHTS") == "none"
+    epochs = values["EPOCHS_RANDOM" if random else "EPOCHS"]
+    n_epochs = epochs + values["WELL_EPOCHS"]
+    passes = epochs * train + values["WELL_EPOCHS"] * well
     answered = n_epochs * (held + known - train) + 4 * held
     fold = passes * pace["train"] + answered * pace["predict"]
     return 2 * pace["compile"] + n_folds * fold  # with and without statistics

@@ -19,7 +19,7 @@ from hms_utils.constants import PREDICTION_COLUMNS, WELL_VOTED
 from hms_utils.networks import engines
 
 TRAINING = ("EPOCHS=1", "WELL_EPOCHS=1", "BACKBONE_WEIGHTS=none", "BATCH_SIZE=8")
-TINY = ("REDUCE=[8,8]", "N_FOLDS=2", *TRAINING)
+TINY = ("REDUCE=[8,8]", "N_FOLDS=2", "EPOCHS_RANDOM=1", *TRAINING)
 
 
 def run(*arguments):
