@@ -289,7 +289,7 @@ def _require_disk(values, location, output_dir):
     try:
         table = load_metadata(location.path, "train")
         height, width = reduced_shape(values["REDUCE"])
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return  # the notebook says what is wrong with it
     n_windows = len(select_windows(table, max_patients=values["MAX_PATIENTS"], seed=values["SEED"]))
     needed = n_windows * len(VIEWS) * len(CHAINS) * height * width

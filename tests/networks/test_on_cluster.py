@@ -44,11 +44,15 @@ def cluster():
 def test_a_worker_that_is_killed_is_replaced_and_its_fold_goes_on(
     trained, cluster, tmp_path, capsys
 ):
-    first = tmp_path / "models" / "cnn" / "fold0.stage0.json"
+    models = tmp_path / "models" / "cnn"
+
+    def begun(fold):
+        return any((models / f"fold{fold}{stage}.json").exists() for stage in (".stage0", ""))
 
     def kill():
         patience = time.monotonic() + 300
-        while not first.exists() and time.monotonic() < patience:
+        # Of both, as any worker that is busy then has a stage behind it.
+        while not (begun(0) and begun(1)) and time.monotonic() < patience:
             time.sleep(0.005)
         with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
             busy = client.processing()
