@@ -82,7 +82,7 @@ def score(index, train, held_out, answers, truth):
             start = name.partition(", ")[2]
             answered[f"blend, {start}"] = scores.blend_out_of_fold(votes, pair, halves)
     well = index.loc[train][index.loc[train].n_votes >= WELL_VOTED]
-    answered["prior"] = np.tile(scores.mean_vote(well), (len(panel), 1))
+    answered["mean vote"] = np.tile(scores.mean_vote(well), (len(panel), 1))
     table = scores.scorecard(panel, answered, truth=truth)
     return table[(table.group == scores.WELL) & ~table.model.isin(["uniform", "floor (estimate)"])]
 
@@ -91,7 +91,7 @@ def draw(table, ax):
     """Draw divergences against the number of patients, between the marks."""
     colours = iter(plots.COLOURS)
     for model, lines in table.groupby("model", sort=False):
-        if model in ("prior", "floor"):
+        if model in ("mean vote", "floor"):
             ax.plot(lines.patients, lines.kl, "--", color="#555555", linewidth=1.2)
             ax.annotate(model, (lines.patients.max(), lines.kl.iloc[-1]), color="#555555",
                         xytext=(8, 0), textcoords="offset points", va="center")  # fmt: skip

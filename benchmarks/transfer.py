@@ -3,7 +3,7 @@
     python -m hms_utils sample --patients 400 --max-eegs 8 --seed 5 --out D
     run="python -m hms_utils run --quick --data-dir D --output-dir O"
     $run --only 02 -p MAX_PATIENTS=0
-    $run --only 03 -p VIEWS="eeg50 eeg10 kaggle600" -p EPOCHS=24
+    $run --only 03
     python benchmarks/transfer.py --output-dir O --real FOLDER [--real FOLDER]
 
 A FOLDER is in the competition's layout, with a table `sources.csv` of eeg_id and
