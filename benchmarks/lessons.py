@@ -32,7 +32,10 @@ VIEWS = ("eeg50", "eeg10", "kaggle600")
 AUGMENT = ("swap", "reverse", "narrow")
 ALL_ROWS = (Stage("all rows", 14, 2e-3),)
 WELL_STAGE = Stage("well voted", 5, 5e-4, min_votes=WELL_VOTED)
-B0_STAGES = (Stage("all rows", 6, 1e-3),)
+# As notebook 4 trains EfficientNetB0.
+B0_VIEWS, B0_WELL = ("eeg10", "wave"), Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
+PRETRAINED = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 1e-3), B0_WELL)}
+RANDOM = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 2e-3), B0_WELL)}
 REFERENCE = {"views": VIEWS, "stages": ALL_ROWS, "augment": AUGMENT}
 
 
@@ -55,8 +58,8 @@ CELLS = {
     "mixup": {"augment": (*AUGMENT, "mixup")},
     "folds by row": {"by_row": True},
     "without mirror images": {"flipped": False},
-    "pretrained": {"network": "pretrained", "stages": B0_STAGES},
-    "random weights": {"network": "random", "stages": B0_STAGES},
+    "pretrained": {"network": "pretrained", **PRETRAINED},
+    "random weights": {"network": "random", **RANDOM},
 }
 
 
