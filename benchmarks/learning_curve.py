@@ -21,7 +21,7 @@ import pandas as pd
 
 from hms_utils import eeg, paths, plots, sample, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import cache, make_folds
+from hms_utils.images import cache, make_folds, stored
 from hms_utils.networks import Stage, models
 from hms_utils.networks.fitter import Fitter
 
@@ -114,7 +114,7 @@ def draw(table, ax):
 @click.option("--held-out", default=200, show_default=True, help="Patients to judge on.")
 def main(data_dir, output_dir, weights_file, held_out):
     windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
-    images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
+    images, index = stored.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
     order = np.random.default_rng(0).permutation(np.unique(index.patient_id))
     judged = np.flatnonzero(index.patient_id.isin(order[:held_out]))
     truth = sample.read_truth(data_dir, index.label_id[judged])

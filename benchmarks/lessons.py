@@ -22,7 +22,7 @@ import pandas as pd
 
 from hms_utils import eeg, sample, scores
 from hms_utils.constants import CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import DB_RANGE, cache, make_folds
+from hms_utils.images import DB_RANGE, cache, make_folds, stored
 from hms_utils.networks import Stage, fitter, models, training
 from hms_utils.networks.backend import keras
 from hms_utils.scores import bootstrap
@@ -191,7 +191,7 @@ def run(windows, data_dir, output_dir, name, weights_file, changed):
     db_range = options.pop("db_range", DB_RANGE)
     drawn = output_dir / f"images-{'fixed' if db_range else 'own'}"
     cache.build(windows, data_dir, drawn, reduce=REDUCE, db_range=db_range)
-    images, index = cache.load(drawn / "spectrograms" / "train", quiet=True)
+    images, index = stored.load(drawn / "spectrograms" / "train", quiet=True)
     if options.pop("by_row", False):
         fold = np.random.default_rng(0).permutation(len(index)) % 2
     else:

@@ -21,7 +21,7 @@ import numpy as np
 
 from hms_utils import eeg, scores
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import cache, make_folds
+from hms_utils.images import cache, make_folds, stored
 from hms_utils.networks import Stage, models, training
 from hms_utils.networks.backend import keras
 from hms_utils.networks.weights import load_imagenet
@@ -146,7 +146,7 @@ def train_ours(images, index, fold, output_dir, weights_file):
 @click.option("--weights-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(data_dir, output_dir, weights_file):
     windows = eeg.select_windows(eeg.load_metadata(data_dir, "train"))
-    images, index = cache.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
+    images, index = stored.load(cache.build(windows, data_dir, output_dir, reduce=REDUCE))
     table = make_folds(index.patient_id, 2).set_index("patient_id").fold
     fold = table[index.patient_id].to_numpy()
     targets = eeg.vote_shares(index)

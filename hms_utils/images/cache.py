@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,12 @@ from hms_utils.eeg import is_readable, source_files
 from hms_utils.images import draw, pixels
 from hms_utils.images.draw import QUALITY, RECORD, UNREADABLE, VIEWS
 from hms_utils.images.pixels import DB_RANGE
+from hms_utils.images.stored import TABLES, checksums, open_images
 from hms_utils.images.workers import workers
 from hms_utils.lock import locked
 from hms_utils.progress import progress
 
 _JOB_WINDOWS = 100
-_TABLES = ("index.parquet", "records.npy")  # without which images are of no use
-_NOTEBOOK = "02_spectrograms"  # which writes all this
 
 
 def build(
@@ -139,74 +137,6 @@ def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
     paths.write_json(folder / "settings.json", settings)
 
 
-def load(folder, *, quiet=False):
-    """Open the images and the index that `build` wrote, and say what they are of.
-
-    Parameters
-    ----------
-    folder : path-like
-    quiet : bool
-        Say nothing, where the data have been named before.
-
-    Returns
-    -------
-    images : dict of str to memory-mapped ndarray of uint8
-        For each of `VIEWS` the array (n_windows, 4, height, width); axes are
-        window, chain, frequency, time.
-    index : DataFrame
-        The windows, row by row as in the images, and their quality:
-        ``nan_share`` and ``flat_channels`` of the electrodes,
-        ``amplitude`` as `eeg.amplitude` measures it, and
-        ``spectrogram_nan_share``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the images have not been made.
-    ValueError
-        If a file is damaged, or its content is not what `build` wrote.
-    """
-    folder = Path(folder)
-    path = paths.require(folder / "index.parquet", _NOTEBOOK)
-    source = paths.read_json(folder / "source.json", _NOTEBOOK)
-    index = paths.read(path, pd.read_parquet, _NOTEBOOK)
-    images, records = _open(folder)
-    same = np.array_equal(records["checksum"][~records["failed"]], _checksums(images))
-    if not same or source.get("checksums") != {n: paths.checksum(folder / n) for n in _TABLES}:
-        raise paths.DamagedFileError(
-            f"{folder}: expected the images and the index that were drawn, found others; "
-            f"run notebooks/{_NOTEBOOK}.ipynb again"
-        )
-    if not quiet:
-        n_patients = index.patient_id.nunique()
-        print(f"Images: {len(index)} windows of {n_patients} patients, {source['data']}")
-        if source["synthetic"]:
-            print(paths.SYNTHETIC_NOTICE)
-    return images, index
-
-
-def fingerprint(images, index, folds):
-    """Return a digest of all that a model is trained on.
-
-    Parameters
-    ----------
-    images, index
-        As `load` returns them.
-    folds : ndarray of int, shape (n_windows,)
-
-    Returns
-    -------
-    str
-    """
-    digest = hashlib.blake2b(index.to_csv(index=False).encode(), digest_size=16)
-    digest.update(np.asarray(folds).tobytes())
-    for view in images.values():
-        digest.update(str(view.shape).encode())
-        for start in range(0, len(view), 1024):
-            digest.update(np.ascontiguousarray(view[start : start + 1024]))
-    return digest.hexdigest()
-
-
 def _stamps(windows, data_dir):
     """Return for each window what tells a changed source file, as 16 bytes."""
     stamps = {}
@@ -231,41 +161,14 @@ def _read_json(path):
 def _write_source(folder, data_dir):
     synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
     source = {"data": str(data_dir), "synthetic": synthetic}
-    source["checksums"] = {name: paths.checksum(folder / name) for name in _TABLES}
+    source["checksums"] = {name: paths.checksum(folder / name) for name in TABLES}
     paths.write_json(folder / "source.json", source)
-
-
-def _open(folder, mode="r"):
-    """Open the images of each view, and the records, whose number may be greater."""
-    settings = paths.read_json(folder / "settings.json", _NOTEBOOK)
-    tile = len(CHAINS), *pixels.reduced_shape(settings["reduce"])
-    arrays = {}
-    for name in ("records", *VIEWS):
-        path = folder / f"{name}.npy"
-        array = paths.read(path, lambda path: np.load(path, mmap_mode=mode), _NOTEBOOK)
-        expected = (RECORD, ()) if name == "records" else (np.uint8, tile)
-        if (array.dtype, array.shape[1:]) != expected:
-            raise paths.DamagedFileError(
-                f"{path}: expected {expected[0]} of {expected[1]}, found {array.dtype} of "
-                f"{array.shape}; run notebooks/{_NOTEBOOK}.ipynb again"
-            )
-        arrays[name] = array
-    return arrays, arrays.pop("records")
-
-
-def _checksums(images):
-    """Return a checksum of each window's images, uint32 of shape (n_windows,)."""
-    sums = [0] * min(len(view) for view in images.values())
-    for view in images.values():
-        for row in range(len(sums)):
-            sums[row] = zlib.crc32(np.ascontiguousarray(view[row]), sums[row])
-    return np.array(sums, np.uint32)
 
 
 def _missing(folder, windows, stamps, data_dir):
     """Return which windows are to be drawn, and the records, or None if these are of no use."""
     try:
-        images, records = _open(folder)
+        images, records = open_images(folder)
         # Of images that were complete once.
         known = (_read_json(folder / "source.json") or {}).get("checksums", {})
         path = folder / "records.npy"
@@ -284,7 +187,7 @@ def _missing(folder, windows, stamps, data_dir):
         missing[row] = all(is_readable(path) for path in source_files(data_dir, "train", *ids))
     rows = np.flatnonzero(fine) if lengths == {fine.sum()} else np.arange(len(fine))
     damaged = np.zeros(len(fine), bool)
-    damaged[rows] = _checksums(images) != records["checksum"][rows]
+    damaged[rows] = checksums(images) != records["checksum"][rows]
     damaged &= fine & ~missing
     if damaged.any():
         print(f"{folder}: {damaged.sum()} windows are not as they were drawn: drawn again")
@@ -312,7 +215,7 @@ def _create(folder, n_windows, reduce):
 
 def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, scheduler):
     """Draw the windows that are missing."""
-    arrays, records = _open(folder, "r+")
+    arrays, records = open_images(folder, "r+")
     missing = windows[missing]
     missing = missing[_seen(missing, records, stamps, data_dir)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
@@ -333,7 +236,7 @@ def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, schedule
         for numbers, images, found, size in parallel(jobs):
             for view, array in arrays.items():
                 array[numbers] = images[view]
-            found["checksum"] = _checksums(images)
+            found["checksum"] = checksums(images)
             found["stamp"] = np.where(found["stamp"] == UNREADABLE, UNREADABLE, stamps[numbers])
             records[numbers] = found
             n_bytes += size

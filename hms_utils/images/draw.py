@@ -30,6 +30,7 @@ from hms_utils.threads import end_with_parent
 # The modules that say what is drawn.
 CODE = (
     "images/cache",
+    "images/stored",
     "images/draw",
     "images/mel",
     "images/competition",

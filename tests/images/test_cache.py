@@ -30,6 +30,7 @@ from hms_utils.images import (
     long_spectrogram,
     pixels,
     spectrogram_image,
+    stored,
     workers,
 )
 
@@ -59,7 +60,7 @@ def test_select_windows_draws_patients(sample_dir):
 
 def test_build_draws_each_window(sample_dir, windows, tmp_path):
     folder = cache.build(windows, sample_dir, tmp_path, reduce=(2, 2), n_jobs=2)
-    images, index = cache.load(folder)
+    images, index = stored.load(folder)
     pd.testing.assert_frame_equal(index[windows.columns], windows)
     assert tuple(images) == VIEWS
     for number, row in enumerate(windows.itertuples()):
@@ -104,7 +105,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     windows = select_windows(load_metadata(sample_dir, "train"))
     short, truncated, silent = damaged(sample_dir, windows, tmp_path / "data")
     arguments = windows, tmp_path / "data", tmp_path
-    images, index = cache.load(folder := cache.build(*arguments, reduce=(8, 8), n_jobs=2))
+    images, index = stored.load(folder := cache.build(*arguments, reduce=(8, 8), n_jobs=2))
     assert set(windows.eeg_id) - set(index.eeg_id) == {short, truncated}
     assert all(len(view) == len(index) for view in images.values())
     problems = pd.read_csv(folder / "problems.csv").drop_duplicates("eeg_id").set_index("eeg_id")
@@ -116,7 +117,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     assert quiet.nan_share == np.float32(16 / 19)
     assert quiet.flat_channels == 1
     # The order of a file's columns does not matter, and who was left out moved nobody.
-    whole, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "b", reduce=(8, 8)))
+    whole, _ = stored.load(cache.build(windows, sample_dir, tmp_path / "b", reduce=(8, 8)))
     for view in VIEWS:
         for eeg_id in set(index.eeg_id) - {silent}:
             ours, theirs = index.eeg_id == eeg_id, windows.eeg_id == eeg_id
@@ -126,7 +127,7 @@ def test_bad_recordings_are_repaired_or_left_out_and_listed(sample_dir, tmp_path
     # A file that has been mended is drawn.
     name = f"train_eegs/{truncated}.parquet"
     shutil.copy(sample_dir / name, tmp_path / "data" / name)
-    _, index = cache.load(cache.build(*arguments, reduce=(8, 8)))
+    _, index = stored.load(cache.build(*arguments, reduce=(8, 8)))
     assert set(windows.eeg_id) - set(index.eeg_id) == {short}
 
 
@@ -143,7 +144,7 @@ def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, 
         cache._create(tmp_path / "spectrograms" / "train", 1, (8, 8))  # of an earlier run
         with pytest.raises(KeyboardInterrupt):
             cache.build(*arguments, reduce=(8, 8), n_jobs=1)
-    images, index = cache.load(cache.build(*arguments, reduce=(8, 8), n_jobs=1))
+    images, index = stored.load(cache.build(*arguments, reduce=(8, 8), n_jobs=1))
     assert len(index) == len(images["eeg50"]) < len(windows)
 
 
@@ -161,9 +162,11 @@ def test_a_spectrogram_without_all_frequencies_is_left_out(sample_dir, windows, 
 
 def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path):
     few = windows[:2]
-    fixed, _ = cache.load(cache.build(few, sample_dir, tmp_path / "a", n_jobs=1))
-    wide, _ = cache.load(cache.build(few, sample_dir, tmp_path / "b", db_range=(-40, 80), n_jobs=1))
-    own, _ = cache.load(cache.build(few, sample_dir, tmp_path / "c", db_range=None, n_jobs=1))
+    fixed, _ = stored.load(cache.build(few, sample_dir, tmp_path / "a", n_jobs=1))
+    wide, _ = stored.load(
+        cache.build(few, sample_dir, tmp_path / "b", db_range=(-40, 80), n_jobs=1)
+    )
+    own, _ = stored.load(cache.build(few, sample_dir, tmp_path / "c", db_range=None, n_jobs=1))
     assert wide["eeg50"].std() < fixed["eeg50"].std()
     for image in own["eeg50"]:
         assert (image == 0).mean() == pytest.approx(0.01, abs=0.005)
@@ -274,7 +277,7 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
         path / "settings.json", paths.read_json(path / "settings.json") | {"code": "1"}
     )
     (path / "wave.npy").unlink()
-    cache.load(cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1))
+    stored.load(cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1))
     assert "drawn again: of another version or choice of ['code']" in capsys.readouterr().out
 
 
@@ -292,7 +295,7 @@ def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_pat
         with pytest.raises(KeyboardInterrupt):
             cache.build(windows, sample_dir, tmp_path / "a", reduce=(4, 4), n_jobs=1)
     with pytest.raises(FileNotFoundError, match="02_spectrograms"):
-        cache.load(tmp_path / "a" / "spectrograms" / "train")
+        stored.load(tmp_path / "a" / "spectrograms" / "train")
     first = list(drawn)
     monkeypatch.setattr(draw, "draw_recordings", lambda *a: drawn.append(a[2]) or function(*a))
     resumed = cache.build(windows, sample_dir, tmp_path / "a", reduce=(4, 4), n_jobs=1)
@@ -309,7 +312,7 @@ def test_interruption_at_the_very_end_is_survived(sample_dir, windows, tmp_path,
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
-    _, index = cache.load(cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1))
+    _, index = stored.load(cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1))
     assert len(index) == len(windows)
 
 
@@ -327,10 +330,10 @@ def test_damaged_images_without_some_rows_are_made_again(sample_dir, windows, tm
     else:
         path.unlink()
     with pytest.raises((ValueError, FileNotFoundError), match=r"run .*02_spectrograms"):
-        cache.load(folder)
+        stored.load(folder)
     cache.build(rows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
     assert image_bytes(tmp_path) == whole
-    assert len(cache.load(folder)[1]) == len(rows) - 1
+    assert len(stored.load(folder)[1]) == len(rows) - 1
 
 
 def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path, capsys):
@@ -341,18 +344,18 @@ def test_source_is_the_folder_that_was_named_last(sample_dir, windows, tmp_path,
     assert source["data"] == str(tmp_path / "moved")
     assert source["synthetic"]
     capsys.readouterr()
-    cache.load(folder)
+    stored.load(folder)
     printed = capsys.readouterr().out
     assert str(tmp_path / "moved") in printed
     assert printed.count("SYNTHETIC") == 1
-    cache.load(folder, quiet=True)
+    stored.load(folder, quiet=True)
     assert capsys.readouterr().out == ""
 
 
 def test_any_rows_in_any_order_keep_their_images(sample_dir, windows, tmp_path):
-    images, _ = cache.load(cache.build(windows, sample_dir, tmp_path / "a", reduce=(8, 8)))
+    images, _ = stored.load(cache.build(windows, sample_dir, tmp_path / "a", reduce=(8, 8)))
     order = [4, 1, 3]
-    some, index = cache.load(
+    some, index = stored.load(
         cache.build(windows.loc[order], sample_dir, tmp_path / "b", reduce=(8, 8))
     )
     assert index.label_id.tolist() == windows.label_id[order].tolist()
@@ -365,7 +368,7 @@ def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
     rows = metadata[metadata.eeg_id == metadata.eeg_id.mode()[0]].copy()
     rows.loc[rows.index[-1], "eeg_label_offset_seconds"] += 2
     folder = cache.build(rows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
-    assert len(cache.load(folder)[1]) == len(rows) - 1
+    assert len(stored.load(folder)[1]) == len(rows) - 1
     problems = pd.read_csv(folder / "problems.csv").query("status == 'failed'")
     assert problems.eeg_label_offset_seconds.tolist() == [rows.eeg_label_offset_seconds.iloc[-1]]
 
@@ -391,7 +394,7 @@ def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):
 @pytest.mark.real_data
 def test_real_recordings_become_images(real_dir, tmp_path):
     windows = select_windows(load_metadata(real_dir, "train"))
-    images, index = cache.load(cache.build(windows, real_dir, tmp_path, n_jobs=2))
+    images, index = stored.load(cache.build(windows, real_dir, tmp_path, n_jobs=2))
     assert len(index) == 22
     assert all(view.shape == (22, 4, 128, 256) for view in images.values())
     assert all(view.std(axis=(1, 2, 3)).min() > 1 for view in images.values())
@@ -402,7 +405,7 @@ def test_recording_without_spectrogram_is_drawn_without_that_view(sample_dir, wi
     gone = windows.spectrogram_id[0]
     (tmp_path / "data" / "train_spectrograms" / f"{gone}.parquet").unlink()
     folder = cache.build(windows, tmp_path / "data", tmp_path, reduce=(8, 8), n_jobs=1)
-    images, index = cache.load(folder)
+    images, index = stored.load(folder)
     assert len(index) == len(windows)
     without = (index.spectrogram_id == gone).to_numpy()
     assert (images["kaggle600"].max(axis=(1, 2, 3)) == 0).tolist() == without.tolist()
@@ -435,7 +438,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(
         assert problems.eeg_id.unique().tolist() == [windows.eeg_id[0]]
         assert problems.reason.str.endswith("cannot be read: Input/output error").all()
         folder = cache.build(windows, sample_dir, tmp_path, reduce=(8, 8), n_jobs=1)
-    assert len(cache.load(folder)[1]) == len(windows)
+    assert len(stored.load(folder)[1]) == len(windows)
 
 
 def test_a_missing_spectrogram_is_computed_of_a_long_eeg(sample_dir, windows, tmp_path):
@@ -448,7 +451,7 @@ def test_a_missing_spectrogram_is_computed_of_a_long_eeg(sample_dir, windows, tm
     long = pa.concat_tables([eeg] * (1 + 650 * 200 // len(eeg)))
     pq.write_table(long, data / name)
     at = windows[windows.eeg_id == row.eeg_id].assign(eeg_label_offset_seconds=300.0)
-    views, index = cache.load(cache.build(at, data, tmp_path / "out", n_jobs=1), quiet=True)
+    views, index = stored.load(cache.build(at, data, tmp_path / "out", n_jobs=1), quiet=True)
     opened = open_recording(data / name)
     expected = spectrogram_image(long_spectrogram(opened, 300))
     np.testing.assert_array_equal(views["kaggle600"][0], expected)
