@@ -30,7 +30,8 @@ SIZES = (50, 100, 200, 400, 800, 1600)
 REDUCE, VIEWS, BATCH = (4, 4), ("eeg10", "wave"), 16
 AUGMENT = ("swap", "reverse", "narrow")
 WELL = Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
-# As notebooks 3 and 4 do it at quick scale.
+# As notebooks 3 and 4 at quick scale, but with as many passes from random weights as from
+# pretrained ones, and as fast at the end.
 RECIPES = {
     "cnn": (Stage("all rows", 14, 2e-3), WELL),
     "efficientnet_b0, random": (Stage("all rows", 12, 2e-3), WELL),
