@@ -3,14 +3,12 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import COMPETITION
+from hms_utils.eeg import draw_patients
 from hms_utils.progress import progress
-
-_SEED = 0  # of the patients, as in notebook 2
 
 
 def fetch_patients(folder, n_patients=0, ids=()):
@@ -48,7 +46,7 @@ def fetch_patients(folder, n_patients=0, ids=()):
         raise ValueError(
             f"expected at most the {len(known)} patients of train.csv, found {n_patients}"
         )
-    chosen = ids or np.random.default_rng(_SEED).choice(known, n_patients, replace=False)
+    chosen = ids or draw_patients(known, n_patients)
     rows = table[table.patient_id.isin(chosen)]
     present = folder / "train.csv"
     if present.is_file() and not set(pd.read_csv(present).patient_id) <= set(chosen):

@@ -64,6 +64,11 @@ def test_some_patients_are_fetched_and_an_interruption_costs_nothing(asked, samp
     result = download("--out", out, "--patients", 3)
     assert "Complete, 0 new files" in result.output
     assert all(name.endswith(".csv") for name in names)
+    # More of them are these and others.
+    result = download("--out", out, "--patients", 5)
+    assert result.exit_code == 0, result.output
+    more = set(eeg.load_metadata(out, "train").patient_id)
+    assert len(more) == 5 and more > set(drawn)
 
 
 def test_more_patients_join_and_others_are_left_alone(asked, sample_dir, tmp_path):

@@ -214,6 +214,22 @@ def has_no_rows(path):
     return table.empty and set(TEST_COLUMNS) <= set(table)
 
 
+def draw_patients(patients, number, seed=0):
+    """Draw patients, of whom a larger number takes the same and more.
+
+    Parameters
+    ----------
+    patients : ndarray of int
+    number : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, shape (number,)
+    """
+    return np.random.default_rng(seed).permutation(patients)[:number]
+
+
 def select_windows(metadata, *, max_patients=0, seed=0):
     """Choose one window for each distinct vote of each recording.
 
@@ -225,7 +241,7 @@ def select_windows(metadata, *, max_patients=0, seed=0):
     metadata : DataFrame
         As `load_metadata` returns it of the training rows.
     max_patients : int
-        Take this many patients, drawn by `seed`; 0 takes all.
+        Take this many patients, by `draw_patients`; 0 takes all.
     seed : int
 
     Returns
@@ -235,8 +251,8 @@ def select_windows(metadata, *, max_patients=0, seed=0):
     """
     patients = metadata.patient_id.unique()
     if 0 < max_patients < len(patients):
-        patients = np.random.default_rng(seed).choice(patients, max_patients, replace=False)
-        metadata = metadata[metadata.patient_id.isin(patients)]
+        drawn = draw_patients(patients, max_patients, seed)
+        metadata = metadata[metadata.patient_id.isin(drawn)]
     groups = metadata.groupby(["eeg_id", *VOTE_COLUMNS], sort=False)
     middle = groups.cumcount() == groups.eeg_id.transform("size") // 2
     windows = metadata[middle].reset_index(drop=True)
