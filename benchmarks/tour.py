@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.measured import state
 from hms_utils import answers, eeg, paths, report
 from hms_utils.networks import Ensemble
-from hms_utils.plots import draw_course
+from hms_utils.plots import draw_course, few_colours
 
 DOCS = paths.REPOSITORY / "docs"
 MOST_BYTES = 300_000  # of a picture
@@ -56,13 +56,9 @@ def small(picture):
     picture : PIL Image
     """
     shown = picture.convert("RGB")
-    while True:
-        content = io.BytesIO()
-        few = shown.quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
-        few.save(content, "PNG", optimize=True)
-        if content.tell() <= MOST_BYTES:
-            return content.getvalue()
+    while len(content := few_colours(shown)) > MOST_BYTES:
         shown = shown.resize([round(side * 0.9) for side in shown.size], Image.Resampling.LANCZOS)
+    return content
 
 
 def course(output_dir):

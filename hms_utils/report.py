@@ -12,6 +12,7 @@ from PIL import Image
 
 from hms_utils import paths
 from hms_utils.chain import NOTEBOOKS, scores
+from hms_utils.plots import few_colours
 from hms_utils.scores import sentences
 
 TITLE = "HMS harmful brain activity: from EEG to submission"
@@ -107,11 +108,8 @@ def result(output_dir):
 def _embedded(content):
     """Return a PNG as the address of an image in the page, of few colours if it is large."""
     if len(content) > _HEAVY:
-        few = io.BytesIO()
         with Image.open(io.BytesIO(content)) as picture:
-            shown = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
-        shown.save(few, "PNG", optimize=True)
-        content = min(content, few.getvalue(), key=len)
+            content = min(content, few_colours(picture), key=len)
     return _PNG + base64.b64encode(content).decode()
 
 

@@ -27,7 +27,7 @@ from hms_utils.plots.scores import (
     scorecard,
     vote_intervals,
 )
-from hms_utils.plots.style import COLOURS, save
+from hms_utils.plots.style import COLOURS, few_colours, save
 from hms_utils.plots.traces import montage, pattern, sensitivity
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "draw_course",
     "draw_maps",
     "entropies",
+    "few_colours",
     "learning_curves",
     "montage",
     "overlap",

@@ -36,9 +36,7 @@ def save(figure, output_dir, name):
     figure.savefig(content, dpi=DPI, bbox_inches="tight")
     path = output_dir / "figures" / f"{name}.png"
     with paths.replacing(path) as temporary, Image.open(content) as picture:
-        # 256 colours are enough, and take a third of the bytes.
-        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
-        few.save(temporary, "PNG", optimize=True)
+        temporary.write_bytes(few_colours(picture))
     for artist in figure.findobj(_is_heavy):
         artist.set_rasterized(True)
     with (
@@ -46,6 +44,23 @@ def save(figure, output_dir, name):
         mpl.rc_context(_SVG),
     ):
         figure.savefig(temporary, dpi=DPI, bbox_inches="tight", metadata={"Date": None})
+
+
+def few_colours(picture):
+    """Return a picture as PNG of 256 colours, which are enough and take a third of the bytes.
+
+    Parameters
+    ----------
+    picture : PIL Image
+
+    Returns
+    -------
+    bytes
+    """
+    content = io.BytesIO()
+    few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=0)
+    few.save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def _is_heavy(artist):
