@@ -44,11 +44,12 @@ def add_body(rng, eeg, ekg):
         Microvolts; bleeds into some electrodes.
     """
     n_samples = eeg.shape[1]
+    minutes = n_samples / SFREQ / 60
     if rng.random() < 0.4:  # blinks
         onsets = random_onsets(rng, n_samples, rng.uniform(2, 12), 0.8)
         blinks = transients(onsets, n_samples, [(0, rng.uniform(0.06, 0.12), 1)])
         eeg += np.outer(field(0, 1.1, 0.35), blinks * rng.uniform(60, 200))
-    if rng.random() < 0.3:  # muscle, each electrode's own, most over the temples and the forehead
+    if rng.random() < 0.6:  # muscle, each electrode's own, most over the temples and the forehead
         gains = rng.lognormal(0, 0.7, len(eeg)) * (field(-0.9, 0.5, 0.5) + field(0.9, 0.5, 0.5))
         gains *= rng.lognormal(1.0, 0.7)
         for channel in np.argsort(gains)[-6:]:
@@ -60,11 +61,14 @@ def add_body(rng, eeg, ekg):
         for x in (-0.9, 0.9):
             size = bursts * rng.uniform(5, 25)
             eeg += np.outer(field(x, 0.2, 0.35), _muscle(rng, n_samples) * size)
-    if rng.random() < 0.15:  # sweat
-        for channel in rng.integers(0, len(eeg), 3):
-            drift = shaped_noise(rng, 1, n_samples, band(0.2, 0.15))[0]
-            eeg[channel] += drift * rng.uniform(20, 80)
-    for _ in range(rng.poisson(0.4)):  # movement
+    if rng.random() < 0.6:  # eyes that rove slowly
+        roving = shaped_noise(rng, 1, n_samples, band(0.4, 0.25))[0] * rng.lognormal(2.3, 0.7)
+        eeg += np.outer(field(-0.8, 0.8, 0.4) - field(0.8, 0.8, 0.4), roving)
+    if rng.random() < 0.5:  # sweat
+        for channel in rng.integers(0, len(eeg), rng.integers(2, 8)):
+            drift = shaped_noise(rng, 1, n_samples, band(0.2, 0.25))[0]
+            eeg[channel] += drift * rng.lognormal(2.3, 0.8)
+    for _ in range(rng.poisson(0.04 * minutes)):  # movement
         burst = _stretch(rng, n_samples, 1, 8)
         length = burst.stop - burst.start
         waves = shaped_noise(rng, 3, length, band(1, 1.5)) * np.hanning(length)
@@ -158,10 +162,11 @@ def add_amplifier(rng, eeg, quirk):
     quirk : Quirk
     """
     n_channels, n_samples = eeg.shape
+    minutes = n_samples / SFREQ / 60
     eeg += shaped_noise(rng, 1, n_samples, lambda f: 1 / f * (f > 0.1)) * rng.lognormal(3, 0.7)
     mains = np.sin(2 * np.pi * 60 / SFREQ * np.arange(n_samples)).astype(np.float32)
     eeg += np.outer(rng.lognormal(0, 1.2, n_channels), mains)
-    for _ in range(rng.poisson(0.5)):
+    for _ in range(rng.poisson(0.05 * minutes)):
         start, channel = rng.integers(0, n_samples), rng.integers(0, n_channels)
         decay = np.exp(-np.arange(n_samples - start) / (rng.uniform(0.05, 0.5) * SFREQ))
         eeg[channel, start:] += rng.choice([-1, 1]) * rng.lognormal(5.5, 1.2) * decay
@@ -170,7 +175,7 @@ def add_amplifier(rng, eeg, quirk):
         eeg[bridged] = eeg[other]
     for first, second in quirk.swapped:
         eeg[[first, second]] = eeg[[second, first]]
-    if rng.random() < 0.05:
+    if rng.random() < 0.005 * minutes:
         eeg[:, _stretch(rng, n_samples, 10, 60)] = 0
     np.clip(eeg, -EEG_LIMIT, EEG_LIMIT, out=eeg)
 

@@ -67,8 +67,8 @@ def draw_brain(rng, age):
     """Draw the `Brain` of a patient of `age` years, as on intensive care units: mostly sick."""
     kind = rng.choice(["alpha", "slow", "suppressed", "sleep"], p=[0.2, 0.58, 0.1, 0.12])
     scores = rng.standard_normal(len(fitted.COMPONENTS))
-    # Fitted was the quieter side. Children have more of everything.
-    size = 1.06 * fitted.LEVEL[0] * rng.lognormal(0.3 if age < 15 else 0, fitted.LEVEL[1])
+    # Fitted with what the body adds. Children have more of everything.
+    size = 0.9 * fitted.LEVEL[0] * rng.lognormal(0.3 if age < 15 else 0, fitted.LEVEL[1])
     deltas = [
         (*rng.uniform(-0.8, 0.8, 2), rng.uniform(0.3, 0.6), rng.uniform(0.6, 2.5), amplitude)
         for amplitude in rng.lognormal(-0.6, 0.6, rng.choice(3, p=[0.5, 0.3, 0.2]))

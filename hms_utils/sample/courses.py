@@ -136,7 +136,7 @@ def _add_patterns(rng, eeg, look, origin, level):
     for name, share in look.shares.items():
         # The mean of several sizes varies less than one: else doubt is lost among faint and loud.
         sizes = [patterns.draw_size(rng, name, level) for _ in range(_SIZES)]
-        size = np.exp(np.mean(np.log(sizes))) * (share if look.is_background else np.sqrt(share))
+        size = np.exp(np.mean(np.log(sizes))) * share
         pattern = patterns.pattern(rng, name, n_samples, origin, look.clarity) * (size * envelope)
         eeg += pattern
         added += pattern

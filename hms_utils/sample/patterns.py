@@ -24,10 +24,10 @@ from hms_utils.sample.waves import (
 # Size against the visible level of the background: median, spread of the logarithm.
 _SIZES = {
     "Seizure": (22, 0.6),
-    "LPD": (9, 0.45),
-    "GPD": (8, 0.6),
-    "LRDA": (6.5, 0.35),
-    "GRDA": (8, 0.4),
+    "LPD": (7.5, 0.45),
+    "GPD": (7.5, 0.6),
+    "LRDA": (6, 0.35),
+    "GRDA": (8.5, 0.4),
 }
 
 
@@ -78,7 +78,7 @@ def draw_origin(rng):
         frequency=float(np.clip(rng.lognormal(np.log(1.25), 0.35), 0.5, 3)),
         sharpness=rng.lognormal(np.log(0.027), 0.35),
         slow_wave=rng.uniform(0.1, 0.7),
-        phases=int(rng.choice([1, 2, 3], p=[0.25, 0.35, 0.4])),
+        phases=int(rng.choice([1, 2, 3], p=[0.45, 0.3, 0.25])),
         spikes=rng.choice([0, 0.5, 2], p=[0.5, 0.3, 0.2]),
         polarity=int(rng.choice([-1, 1], p=[0.75, 0.25])),
         delay=rng.uniform(0, 0.045),
@@ -146,9 +146,9 @@ def pattern(rng, name, n_samples, origin, clarity):
     if name == "Seizure":
         eeg = _seizure(rng, n_samples, origin, fields, doubt)
     elif name in ("LPD", "GPD"):
-        eeg = _discharges(rng, n_samples, origin, fields, doubt + (0.2 if name == "LPD" else 0))
+        eeg = _discharges(rng, n_samples, origin, fields, doubt, generalised)
     else:
-        eeg = _rhythmic_delta(rng, n_samples, origin, fields, doubt)
+        eeg = _rhythmic_delta(rng, n_samples, origin, fields, doubt, generalised)
     # Where a pattern is not clear it comes and goes.
     low, high = -1.2 + 1.9 * clarity, 0.8 + 0.9 * clarity
     presence = wander(rng, n_samples, low, high, rng.uniform(2, 5))
@@ -196,9 +196,11 @@ def _onsets(rng, n_samples, frequency, jitter):
     return (times * SFREQ).astype(int) - int(SFREQ / frequency)
 
 
-def _discharges(rng, n_samples, origin, fields, doubt):
+def _discharges(rng, n_samples, origin, fields, doubt, generalised):
     """Return discharges, each a little different in height, shape and place."""
-    frequency = np.clip(0.8 * origin.frequency, 0.35, 2.5)
+    # Those of one side are slower and less regular.
+    frequency = np.clip((1.1 if generalised else 0.85) * origin.frequency, 0.35, 2.5)
+    doubt += 0 if generalised else 0.2
     onsets = _onsets(rng, n_samples, frequency, rng.uniform(0.04, 0.16) + 0.4 * doubt)
     width = origin.sharpness * (1 + 1.2 * doubt)
     waves = [(0, width, 1.0)]
@@ -237,14 +239,20 @@ def _discharges(rng, n_samples, origin, fields, doubt):
     return eeg
 
 
-def _rhythmic_delta(rng, n_samples, origin, fields, doubt):
+def _rhythmic_delta(rng, n_samples, origin, fields, doubt, generalised):
     """Return narrow-band noise whose waves are a little skewed, alike but not equal all over."""
-    frequency = 0.9 * origin.frequency * rng.lognormal(0, 0.1)
-    width = frequency * (rng.uniform(0.08, 0.25) + 0.4 * doubt)
+    # That of one side is faster and less regular; with that of both comes slower delta.
+    speed, widths, slow_share = (
+        (0.9, (0.05, 0.2), 0.4) if generalised else (1.15, (0.15, 0.4), 0.15)
+    )
+    frequency = speed * origin.frequency * rng.lognormal(0, 0.1)
+    width = frequency * (rng.uniform(*widths) + 0.25 * doubt)
     noise = _analytic(rng, len(fields) + 1, n_samples, frequency, width)
     likeness = rng.uniform(0.75, 0.95) - 0.2 * doubt
     skew = rng.choice([-1, 1]) * rng.uniform(0, 0.45) * np.exp(1j * rng.normal(0, 0.6))
     eeg = np.zeros((19, n_samples), np.float32)
+    slower = shaped_noise(rng, 1, n_samples, band(0.6 * frequency, 0.25))[0]
+    eeg += np.outer(fields.sum(axis=0), slow_share * slower)
     for place, own in zip(fields, noise[1:], strict=True):
         wave = likeness * noise[0] + np.sqrt(1 - likeness**2) * own
         wave = wave / (np.abs(wave) + 0.1) ** 0.35
