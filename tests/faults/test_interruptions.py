@@ -40,7 +40,7 @@ def test_an_interrupted_chain_ends_in_the_same_submission(chain, tmp_path, cycle
                 assert "Traceback" not in said, said
             record_property(
                 "fault",
-                [f"{name} in {number}", f"after {moment:.1f} s", "goes on", last_line(said)],
+                [f"notebook {number}", f"{name} after {moment:.1f} s", "goes on", last_line(said)],
             )
         done = chain.run(number, outputs)
         assert done.returncode == 0, done.stdout

@@ -22,16 +22,6 @@ WRITES = {
 }
 
 
-@pytest.fixture
-def note(record_property, request):
-    """Record what is tried and what is said for the table of faults."""
-
-    def write(name, answer, message):
-        record_property("fault", ["resources", name, answer, message])
-
-    return write
-
-
 def remove(path):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -77,7 +67,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on(chain, tmp_path, note, number,
     assert done.returncode == 0, done.stdout + (tmp_path / "second").read_text(errors="replace")
     assert outputs_of(after) == outputs_of(chain.outputs)
     if (tmp_path / "code").read_text().strip() == "0":  # so much was enough
-        note(f"{free} of disk left for {number}", "as without it", "")
+        note(f"{free} of disk left for {number}", "as without it")
         return
     line = next(
         line.strip() for line in first.splitlines() if "o space left" in line or "no room" in line
@@ -107,7 +97,7 @@ def test_too_little_memory_is_said(chain, tmp_path, note, number, gigabytes):
     assert done.returncode != 124, "it hangs"
     name = f"{gigabytes} GB of addresses in {number}"
     if done.returncode == 0:
-        note(name, "as without it", "")
+        note(name, "as without it")
     else:
         line = refuses(done, ["emory", "allocate", "resource", "thread"])
         note(name, "refused", line)
@@ -125,7 +115,7 @@ def test_data_that_may_only_be_read_are_enough(chain, tmp_path, note):
     done = run(["unshare", "--mount", "sh", "-c", f"{mount} && {words}"], chain.env)
     assert done.returncode == 0, done.stdout
     assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note("data that may only be read", "as without it", "")
+    note("data that may only be read", "as without it")
 
 
 def test_outputs_that_may_only_be_read_are_named(chain, tmp_path, note):
@@ -167,7 +157,7 @@ def test_an_odd_environment_changes_nothing(chain, tmp_path, note, name, env):
         done = run(chain.command(number, outputs), environment)
         assert done.returncode == 0, done.stdout
         assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note(name, "as without it", "")
+    note(name, "as without it")
 
 
 def test_one_core_is_enough(chain, tmp_path, note):
@@ -177,7 +167,7 @@ def test_one_core_is_enough(chain, tmp_path, note):
         done = chain.run(number, outputs, before=["taskset", "-c", "0"])
         assert done.returncode == 0, done.stdout
     assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note("one core", "as without it", "")
+    note("one core", "as without it")
 
 
 @pytest.mark.parametrize("number", ["02", "03", "06"])
@@ -256,4 +246,4 @@ def test_python_itself_is_not_needed_by_name(chain, tmp_path, note):
     done = chain.run("02", outputs, PATH="/nonexistent")
     assert done.returncode == 0, done.stdout
     assert sys.executable
-    note("an empty PATH", "as without it", "")
+    note("an empty PATH", "as without it")
