@@ -219,7 +219,7 @@ def test_recordings_are_drawn_here_if_no_process_starts(sample_dir, monkeypatch)
     def refuse(*_, **__):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(streaming, "Parallel", refuse)
+    monkeypatch.setattr(streaming, "processes", refuse)
     answers, problems = predict_test(test, sample_dir, Brightness(), budget_hours=1)
     np.testing.assert_array_equal(answers, expected)
     assert problems.empty
