@@ -226,7 +226,7 @@ def test_recordings_are_drawn_here_if_no_process_starts(sample_dir, monkeypatch)
 
 
 def test_what_hangs_is_not_waited_for_when_time_is_up(monkeypatch):
-    monkeypatch.setattr(streaming, "Parallel", lambda *_, **__: list)  # gives back the jobs
+    monkeypatch.setattr(streaming, "processes", lambda *_, **__: list)  # gives back the jobs
     monkeypatch.setattr(streaming, "_begin", lambda *_: ())
     ((image, reason, _),), *_ = streaming.stream(recordings(3), "", SETTINGS, n_jobs=2, until=0)
     assert image is None
