@@ -179,7 +179,7 @@ def test_a_kernel_that_is_killed_is_named(chain, tmp_path, note, number):
         stderr=subprocess.STDOUT, text=True, errors="replace",
     )  # fmt: skip
     kernel = wait_for(lambda: child(process, "ipykernel"))
-    time.sleep(chain.seconds[number] / 3)
+    time.sleep(4)  # it is at work, and not done on any machine
     kernel.kill()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1, said
