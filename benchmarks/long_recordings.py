@@ -73,7 +73,7 @@ def predict(path, models, out, engine):
 def main(engine, hours):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        sample.generate(folder / "data", n_patients=20, seed=0)
+        sample.generate(folder / "data", n_patients=4, seed=0)
         apart(write_model, folder / "models")
         for number in hours:
             path = folder / f"{number:g}h.edf"
