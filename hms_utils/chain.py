@@ -297,8 +297,8 @@ def _require_disk(values, location, output_dir):
     there = next(each for each in (output_dir, *output_dir.parents) if each.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ValueError(
-            f"{output_dir}: expected {needed / 1e9:.1f} GB of disk for the images of {n_windows} "
-            f"windows, found {free / 1e9:.1f}; name another --output-dir, or take fewer patients "
+            f"{output_dir}: expected {needed / 1e6:,.1f} MB of disk for the images of {n_windows} "
+            f"windows, found {free / 1e6:,.1f}; name another --output-dir, or take fewer patients "
             "(MAX_PATIENTS) or smaller tiles (REDUCE)"
         )
 
