@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -296,8 +297,8 @@ def _require_disk(values, location, output_dir):
     there = next(each for each in (output_dir, *output_dir.parents) if each.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ValueError(
-            f"{output_dir}: expected {needed / 1e9:.1f} GB of disk for the images of {n_windows} "
-            f"windows, found {free / 1e9:.1f}; name another --output-dir, or take fewer patients "
+            f"{output_dir}: expected {needed / 1e6:,.1f} MB of disk for the images of {n_windows} "
+            f"windows, found {free / 1e6:,.1f}; name another --output-dir, or take fewer patients "
             "(MAX_PATIENTS) or smaller tiles (REDUCE)"
         )
 
@@ -360,11 +361,17 @@ def _execute(name, parameters, output_dir):
 
 
 class _OwnKernel(AsyncKernelManager):
-    """A kernel of this Python, whatever others are installed under the same name."""
+    """A kernel of this Python, whatever others are installed under the same name.
+
+    When it is interrupted, what joblib's processes shared is cleaned up behind it without the
+    four lines of warnings that would follow the one about the interruption.
+    """
 
     @property
     def kernel_spec(self):
-        return KernelSpec(**get_kernel_dict())
+        given = os.environ.get("PYTHONWARNINGS", "")
+        warnings = f"{given},ignore:resource_tracker:UserWarning".lstrip(",")
+        return KernelSpec(**get_kernel_dict() | {"env": {"PYTHONWARNINGS": warnings}})
 
 
 class _Indented:

@@ -129,20 +129,19 @@ def run(data_dir, output_dir, quick, first, last, only, assignments, scheduler, 
         if scheduler:
             os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler  # for the notebooks' kernels
         results = list(chain.run(notebooks, parameters, location, output_dir, full=full))
-    print("\n" + chain.table(results))
-    ended = results[-1]
-    if any(result.notebook == "05_comparison" and not result.failed for result in results):
-        print("\n" + chain.scores(output_dir))
-    if ended.out_of_time:
-        print(f"\n{ended.notebook} is out of time: {ended.headline}")
-    elif ended.failed:
-        print(f"\n{ended.notebook} failed in {ended.headline}", file=sys.stderr)
-        print(f"The notebook as far as it came: {ended.executed}", file=sys.stderr)
-        if (output_dir / "submission.csv").is_file():
-            print(f"{output_dir / 'submission.csv'} is of an earlier run", file=sys.stderr)
-    elif notebooks[-1] == chain.NOTEBOOKS[-1]:
-        print(f"\nSubmission: {output_dir / 'submission.csv'}")
-    with _plain_errors():
+        print("\n" + chain.table(results))
+        ended = results[-1]
+        if any(result.notebook == "05_comparison" and not result.failed for result in results):
+            print("\n" + chain.scores(output_dir))
+        if ended.out_of_time:
+            print(f"\n{ended.notebook} is out of time: {ended.headline}")
+        elif ended.failed:
+            print(f"\n{ended.notebook} failed in {ended.headline}", file=sys.stderr)
+            print(f"The notebook as far as it came: {ended.executed}", file=sys.stderr)
+            if (output_dir / "submission.csv").is_file():
+                print(f"{output_dir / 'submission.csv'} is of an earlier run", file=sys.stderr)
+        elif notebooks[-1] == chain.NOTEBOOKS[-1]:
+            print(f"\nSubmission: {output_dir / 'submission.csv'}")
         print(f"Report: {report.write(output_dir, results)}")
     if ended.failed:
         sys.exit(OUT_OF_TIME if ended.out_of_time else 1)

@@ -210,7 +210,7 @@ def writing(path):
         if not full and error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         reason = error.strerror or "no space left"
-        if full:
+        if full and "File too large" not in str(error):  # that is a limit, whatever is free
             there = next(each for each in (path, *path.parents) if each.is_dir())
             reason += f"; {shutil.disk_usage(there).free / 1e6:.0f} MB are free in {there}"
         raise UnwritableError(f"{path}: cannot be written: {reason}") from error

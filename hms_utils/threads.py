@@ -11,23 +11,52 @@ import threading
 import time
 
 import numpy  # noqa: F401 - its BLAS is what is looked for
+from joblib import Parallel
+from joblib._parallel_backends import LokyBackend
 from threadpoolctl import ThreadpoolController
 
 # Looked for once, when NumPy has loaded its BLAS: that takes longer than a window.
 _blas = ThreadpoolController().select(user_api="blas")
 one_blas_thread = _blas.wrap(limits=1)
 
-__all__ = ["end_with_parent", "one_blas_thread"]
+__all__ = ["end_with_parent", "one_blas_thread", "processes"]
+
+
+def processes(n_jobs, **options):
+    """Open a joblib pool of this machine's cores, which ends with this process.
+
+    By themselves joblib's processes wait five minutes for more work of a parent that was killed.
+
+    Parameters
+    ----------
+    n_jobs : int
+        Processes; -1 means one for each core.
+    **options
+        As `joblib.Parallel` takes them.
+
+    Returns
+    -------
+    joblib.Parallel
+    """
+    return Parallel(n_jobs, backend=_Ending(), **options)
+
+
+class _Ending(LokyBackend):
+    def configure(self, *args, **kwargs):
+        # Not by a job alone, which some of the processes may never get.
+        return super().configure(*args, initializer=end_with_parent, **kwargs)
 
 
 @functools.cache
 def end_with_parent():
     """Let one of joblib's worker processes end within seconds of a parent that was killed.
 
-    By itself it would wait five minutes for more work. Elsewhere this does nothing.
+    Elsewhere this does nothing.
     """
     if multiprocessing.current_process().name.startswith("LokyProcess"):
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+        # It may be another process by now that stands in the parent's place.
+        parent = multiprocessing.parent_process().pid
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent):

@@ -21,7 +21,9 @@ def pytest_addoption(parser):
 
 def pytest_terminal_summary(terminalreporter, config):
     if path := config.getoption("faults_table"):
-        faults_table.write(path, terminalreporter.getreports("passed"))
+        passed, *others = map(terminalreporter.getreports, ("passed", "failed", "error", "skipped"))
+        n_failed, n_errors, n_skipped = map(len, others)
+        faults_table.write(path, passed, n_failed + n_errors, n_skipped)
 
 
 def pytest_collection_modifyitems(items):

@@ -360,5 +360,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_p
     arguments = ["--data-dir", sample_dir, "--output-dir", tmp_path / "out"]
     result = run(*arguments)
     assert result.exit_code == 1
-    line = r"Error: .*out: expected \d\.\d GB of disk for the images of \d+ windows, found 0\.0;"
+    line = (
+        r"Error: .*out: expected [\d,]+\.\d MB of disk for the images of \d+ windows, found 0\.1;"
+    )
     assert re.search(line, result.output)

@@ -47,8 +47,8 @@ from zipfile import ZipFile
 CHECKSUM = "{checksum}"
 found = [f for n in (1, 2, 3) for f in Path("/kaggle/input").glob("*/" * n + "{archive}")]
 fitting = [f for f in found if hashlib.sha256(f.read_bytes()).hexdigest() == CHECKSUM]
-if not fitting:
-    raise ValueError(f"expected {archive} with the checksum above, found {{found or 'none'}}")
+if not fitting or any(".." in name for name in ZipFile(fitting[0]).namelist()):
+    raise ValueError(f"expected {archive} with that checksum and no .., found {{found or 'none'}}")
 working = Path("/kaggle/working")
 ZipFile(fitting[0]).extractall(working)
 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]

@@ -7,13 +7,14 @@ from time import monotonic
 
 import numpy as np
 import pyarrow.parquet as pq
-from joblib import Parallel, delayed
+from joblib import delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
 from hms_utils.eeg import judge_amplitude, source_files
 from hms_utils.images import draw
 from hms_utils.paths import code_version
+from hms_utils.threads import processes
 
 # Recordings that are drawn while as many are predicted; the first is slow, as all is new.
 _PARTS, _PART = (1, 16), 64
@@ -70,7 +71,7 @@ def _begin(part, n_jobs):
     """Start to draw, in the same processes each time as long as none fails."""
     try:
         # Always a new object: one that failed goes on with the rest of its last call.
-        return Parallel(n_jobs, return_as="generator", timeout=_DRAW_SECONDS)(part)
+        return processes(n_jobs, return_as="generator", timeout=_DRAW_SECONDS)(part)
     except Exception:  # no process can be started
         return ()
 
@@ -80,7 +81,7 @@ def _draw_apart(job, until):
     if monotonic() > until:
         return None, "not reached in time", 0.0
     try:
-        return Parallel(2, timeout=_DRAW_SECONDS)([job])[0]
+        return processes(2, timeout=_DRAW_SECONDS)([job])[0]
     except TerminatedWorkerError:
         return None, "the process that drew it died", 0.0
     except WorkerTimeoutError:

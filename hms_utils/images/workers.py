@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from joblib import Parallel, parallel_config
 
+from hms_utils.threads import processes
+
 SCHEDULER_SECONDS = 20  # how long to wait for a cluster's scheduler
 
 
@@ -73,7 +75,7 @@ def workers(scheduler, n_jobs):
     """
     with cluster(scheduler) as client:
         if client is None:
-            yield Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+            yield processes(n_jobs, return_as="generator_unordered")
             return
         with parallel_config("dask", client=client):
             yield Parallel(return_as="generator_unordered")

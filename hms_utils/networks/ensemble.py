@@ -147,8 +147,10 @@ def _check_seal(path, settings):
             "views and folds of each network": all(
                 part["views"] and part["folds"] for part in models
             ),
-            "folds in the folder of their network": all(
-                Path(file).name == file for part in models for file in part["folds"]
+            "networks in their folders, and folds in those": all(
+                Path(name).name == name
+                for network, part in settings["models"].items()
+                for name in (network, *part["folds"])
             ),
             "how images are drawn": {"reduce", "db_range"} <= settings["images"].keys(),
         }

@@ -219,14 +219,14 @@ def test_recordings_are_drawn_here_if_no_process_starts(sample_dir, monkeypatch)
     def refuse(*_, **__):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(streaming, "Parallel", refuse)
+    monkeypatch.setattr(streaming, "processes", refuse)
     answers, problems = predict_test(test, sample_dir, Brightness(), budget_hours=1)
     np.testing.assert_array_equal(answers, expected)
     assert problems.empty
 
 
 def test_what_hangs_is_not_waited_for_when_time_is_up(monkeypatch):
-    monkeypatch.setattr(streaming, "Parallel", lambda *_, **__: list)  # gives back the jobs
+    monkeypatch.setattr(streaming, "processes", lambda *_, **__: list)  # gives back the jobs
     monkeypatch.setattr(streaming, "_begin", lambda *_: ())
     ((image, reason, _),), *_ = streaming.stream(recordings(3), "", SETTINGS, n_jobs=2, until=0)
     assert image is None

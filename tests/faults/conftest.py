@@ -20,3 +20,14 @@ def chain(tmp_path_factory):
         done = made.run(number)
         assert done.returncode == 0, done.stdout
     return made
+
+
+@pytest.fixture
+def note(record_property, request):
+    """Record what is tried and what is said for the table of faults."""
+    group = request.module.__name__.rpartition("test_")[2]
+
+    def write(name, answer, message=""):
+        record_property("fault", [group, name, answer, message])
+
+    return write

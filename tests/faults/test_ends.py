@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import nbformat
 import psutil
@@ -11,29 +12,37 @@ import pytest
 from hms_utils import paths
 
 WORK = """
-import os, sys, time
-from joblib import Parallel, delayed
-from hms_utils.threads import end_with_parent
+import time
+from joblib import delayed
+from hms_utils.threads import processes
 
-def work(_):
-    end_with_parent()
-    print(os.getpid(), flush=True)
+def work():
+    print("working", flush=True)
     time.sleep(60)
 
-Parallel(2)(delayed(work)(number) for number in range(2))
+processes(3)([delayed(work)() for _ in range(2)])  # one of them has nothing to do
 """
 
 
+@pytest.mark.parametrize("moment", ["starting", "working"])
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM], ids=lambda kind: kind.name)
-def test_workers_end_within_ten_seconds_of_their_parent(kind):
+def test_workers_end_within_ten_seconds_of_their_parent(kind, moment):
     parent = subprocess.Popen(
         [sys.executable, "-c", WORK], cwd=paths.REPOSITORY, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
+    deadline, workers = time.monotonic() + 60, []
+    while len(workers) < 3 and time.monotonic() < deadline:
+        children = psutil.Process(parent.pid).children(recursive=True)
+        workers = [one for one in children if any("LokyProcess" in w for w in one.cmdline())]
+    assert len(workers) == 3
+    if moment == "working":
+        assert [parent.stdout.readline() for _ in range(2)] == ["working\n"] * 2
     parent.send_signal(kind)
     parent.wait(30)
     _, alive = psutil.wait_procs(workers, timeout=10)
+    for one in alive:
+        one.kill()
     assert alive == []
     parent.stdout.close()
 

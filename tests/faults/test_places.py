@@ -23,7 +23,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folder_may_have_any_name(chain, tmp_path, record_property, name):
+def test_a_folder_may_have_any_name(chain, tmp_path, note, name):
     top = tmp_path / NAMES[name]
     data, outputs = top / "data", chain.copy(top / "outputs")
     data.symlink_to(chain.data)
@@ -35,29 +35,29 @@ def test_a_folder_may_have_any_name(chain, tmp_path, record_property, name):
         [*chain.command("02")[:3], "bundle", "--output-dir", outputs, "--user", "me"], chain.env
     )
     assert done.returncode == 0, done.stdout
-    record_property("fault", ["places", name, "as without it", ""])
+    note(name, "as without it")
 
 
-def test_braces_are_refused(chain, tmp_path, record_property):
+def test_braces_are_refused(chain, tmp_path, note):
     done = chain.run("02", tmp_path / "{outputs}")
     assert done.returncode == 1
     assert "expected an output folder without braces" in done.stdout
     assert not (tmp_path / "{outputs}" / "executed").exists()
-    record_property("fault", ["places", "braces", "refused", last_line(done.stdout)])
+    note("braces", "refused", last_line(done.stdout))
 
 
-def test_braces_around_data_are_fine_or_refused(chain, tmp_path, record_property):
+def test_braces_around_data_are_fine_or_refused(chain, tmp_path, note):
     data = tmp_path / "{data}"
     data.symlink_to(chain.data)
     outputs = chain.copy(tmp_path / "outputs")
     done = chain.run("02", outputs, data=data)
     answer = "refused" if done.returncode else "as without it"
     assert done.returncode == 0 or "braces" in done.stdout, done.stdout
-    record_property("fault", ["places", "braces around the data", answer, ""])
+    note("braces around the data", answer)
 
 
 @pytest.mark.parametrize("kind", ["relative", "linked", "from another folder", "with .."])
-def test_a_folder_may_be_named_in_any_way(chain, tmp_path, record_property, kind):
+def test_a_folder_may_be_named_in_any_way(chain, tmp_path, note, kind):
     outputs = chain.copy(tmp_path / "outputs")
     cwd, named = tmp_path, outputs
     if kind == "relative":
@@ -74,4 +74,4 @@ def test_a_folder_may_be_named_in_any_way(chain, tmp_path, record_property, kind
         assert done.returncode == 0, done.stdout
     assert outputs_of(outputs) == outputs_of(chain.outputs)
     assert {path.name for path in tmp_path.iterdir()} <= {"outputs", "link"}
-    record_property("fault", ["places", kind, "as without it", ""])
+    note(kind, "as without it")

@@ -1,6 +1,7 @@
 """What a machine may lack: room, memory, rights, a home, cores; and what a second run does."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,16 +23,6 @@ WRITES = {
 }
 
 
-@pytest.fixture
-def note(record_property, request):
-    """Record what is tried and what is said for the table of faults."""
-
-    def write(name, answer, message):
-        record_property("fault", ["resources", name, answer, message])
-
-    return write
-
-
 def remove(path):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -40,7 +31,8 @@ def refuses(done, words):
     """Return the line with some words of a command that failed as it should."""
     assert done.returncode not in (0, -signal.SIGSEGV, -signal.SIGABRT), done.stdout
     lines = [line.strip() for line in done.stdout.splitlines()]
-    found = [line for line in lines if any(word in line for word in words)]
+    # Not in a path, which has words of the test's own name.
+    found = [line for line in lines if any(w in re.sub(r"/\S*", "", line) for w in words)]
     assert found, done.stdout
     return found[-1]
 
@@ -77,11 +69,10 @@ def test_a_full_disk_is_named_and_the_run_goes_on(chain, tmp_path, note, number,
     assert done.returncode == 0, done.stdout + (tmp_path / "second").read_text(errors="replace")
     assert outputs_of(after) == outputs_of(chain.outputs)
     if (tmp_path / "code").read_text().strip() == "0":  # so much was enough
-        note(f"{free} of disk left for {number}", "as without it", "")
+        note(f"{free} of disk left for {number}", "as without it")
         return
-    line = next(
-        line.strip() for line in first.splitlines() if "o space left" in line or "no room" in line
-    )
+    words = "o space left", "no room", "MB of disk for the images"
+    line = next(line.strip() for line in first.splitlines() if any(word in line for word in words))
     assert str(full) in line
     note(f"{free} of disk left for {number}", "refused", line.replace(str(full), "outputs"))
 
@@ -107,7 +98,7 @@ def test_too_little_memory_is_said(chain, tmp_path, note, number, gigabytes):
     assert done.returncode != 124, "it hangs"
     name = f"{gigabytes} GB of addresses in {number}"
     if done.returncode == 0:
-        note(name, "as without it", "")
+        note(name, "as without it")
     else:
         line = refuses(done, ["emory", "allocate", "resource", "thread"])
         note(name, "refused", line)
@@ -125,7 +116,7 @@ def test_data_that_may_only_be_read_are_enough(chain, tmp_path, note):
     done = run(["unshare", "--mount", "sh", "-c", f"{mount} && {words}"], chain.env)
     assert done.returncode == 0, done.stdout
     assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note("data that may only be read", "as without it", "")
+    note("data that may only be read", "as without it")
 
 
 def test_outputs_that_may_only_be_read_are_named(chain, tmp_path, note):
@@ -148,7 +139,6 @@ def test_outputs_that_may_only_be_read_are_named(chain, tmp_path, note):
     [
         ("no home", {"HOME": None, "KERAS_HOME": None}),
         ("a home that is not there", {"HOME": "/nonexistent/home", "KERAS_HOME": None}),
-        ("a home that may only be read", {"HOME": "/proc", "KERAS_HOME": None}),
         ("no room for temporary files named", {"TMPDIR": "/nonexistent/tmp"}),
         ("output in ASCII", {"PYTHONIOENCODING": "ascii"}),
         ("output of an old Windows", {"PYTHONIOENCODING": "cp1252"}),
@@ -167,7 +157,24 @@ def test_an_odd_environment_changes_nothing(chain, tmp_path, note, name, env):
         done = run(chain.command(number, outputs), environment)
         assert done.returncode == 0, done.stdout
         assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note(name, "as without it", "")
+    note(name, "as without it")
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount")
+def test_a_home_that_may_only_be_read_is_enough(chain, tmp_path, note):
+    outputs, home = chain.copy(tmp_path / "outputs"), tmp_path / "home"
+    home.mkdir()
+    env = {key: value for key, value in chain.env.items() if key != "KERAS_HOME"}
+    mount = f"mount --bind {home} {home} && mount -o remount,ro,bind {home}"
+    for number in ("02", "06"):
+        remove(outputs / WRITES[number])
+        words = as_shell(chain.command(number, outputs))
+        done = run(
+            ["unshare", "--mount", "sh", "-c", f"{mount} && {words}"], env | {"HOME": str(home)}
+        )
+        assert done.returncode == 0, done.stdout
+        assert outputs_of(outputs) == outputs_of(chain.outputs)
+    note("a home that may only be read", "as without it")
 
 
 def test_one_core_is_enough(chain, tmp_path, note):
@@ -177,7 +184,7 @@ def test_one_core_is_enough(chain, tmp_path, note):
         done = chain.run(number, outputs, before=["taskset", "-c", "0"])
         assert done.returncode == 0, done.stdout
     assert outputs_of(outputs) == outputs_of(chain.outputs)
-    note("one core", "as without it", "")
+    note("one core", "as without it")
 
 
 @pytest.mark.parametrize("number", ["02", "03", "06"])
@@ -189,7 +196,7 @@ def test_a_kernel_that_is_killed_is_named(chain, tmp_path, note, number):
         stderr=subprocess.STDOUT, text=True, errors="replace",
     )  # fmt: skip
     kernel = wait_for(lambda: child(process, "ipykernel"))
-    time.sleep(chain.seconds[number] / 3)
+    time.sleep(4)  # it is at work, and not done on any machine
     kernel.kill()
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 1, said
@@ -245,9 +252,9 @@ def test_a_reader_that_goes_away_stops_nothing_half(chain, tmp_path, note):
     script = f"{as_shell(chain.command('02', outputs))} | head -1"
     done = run(["bash", "-c", script], chain.env)
     assert done.stdout.count("\n") < 20, done.stdout
-    note("output into a pipe that is closed", "as without it", last_line(done.stdout))
     assert chain.run("02", outputs).returncode == 0
     assert outputs_of(outputs) == outputs_of(chain.outputs)
+    note("output into a pipe that is closed", "goes on", last_line(done.stdout))
 
 
 def test_python_itself_is_not_needed_by_name(chain, tmp_path, note):
@@ -256,4 +263,4 @@ def test_python_itself_is_not_needed_by_name(chain, tmp_path, note):
     done = chain.run("02", outputs, PATH="/nonexistent")
     assert done.returncode == 0, done.stdout
     assert sys.executable
-    note("an empty PATH", "as without it", "")
+    note("an empty PATH", "as without it")

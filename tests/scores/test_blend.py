@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hms_utils import scores
 from hms_utils.scores import kl_divergence
@@ -106,3 +108,36 @@ def test_a_mixture_that_pays_everywhere_is_kept(votes, truth):
     one, two = (scores.temper(truth * np.exp(part), 1) for part in noise)
     fitted = scores.fit_blend(votes, {"one": one, "two": two}, np.arange(N_ROWS) % 3)
     assert min(part["share"] for part in fitted.values()) > 0.3
+
+
+answers_of = st.integers(0, 2**32 - 1).map(
+    lambda seed: np.random.default_rng(seed).dirichlet(np.full(6, 0.5), 40)
+)
+
+
+@given(answers_of, st.floats(1, 4))
+def test_any_temperature_keeps_the_order_of_classes(answer, temperature):
+    tempered = scores.temper(answer, temperature)
+    np.testing.assert_allclose(tempered.sum(axis=1), 1)
+    np.testing.assert_array_equal(tempered.argmax(axis=1), answer.argmax(axis=1))
+    np.testing.assert_allclose(scores.temper(tempered, 1 / temperature), answer, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(answers_of, min_size=1, max_size=3), st.integers(0, 2**32 - 1), st.integers(0, 39))
+def test_any_blend_is_probabilities_and_of_the_answers_no_worse_than_the_best(given_, seed, row):
+    votes = np.random.default_rng(seed).multinomial(12, given_[0])
+    answers = {str(number): answer for number, answer in enumerate(given_)}
+    fitted = scores.fit_blend(votes, answers)
+    shares = np.array([part["share"] for part in fitted.values()])
+    assert ((shares == 0) | (shares >= 0.01)).all() and shares.sum() == pytest.approx(1)
+    blend = scores.mix(fitted, answers)
+    assert (blend >= 0).all()
+    np.testing.assert_allclose(blend.sum(axis=1), 1)
+    found = kl_divergence(votes, blend)
+    for name, answer in answers.items():
+        tempered = scores.temper(answer, fitted[name]["temperature"])
+        assert found <= kl_divergence(votes, tempered) + 0.02  # what a share below 0.01 may cost
+    # A row's answer is of that row alone.
+    alone = scores.mix(fitted, {name: answer[[row]] for name, answer in answers.items()})
+    np.testing.assert_allclose(alone[0], blend[row])
