@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from hms_utils import paths
 from hms_utils.constants import (
@@ -19,7 +19,7 @@ from hms_utils.eeg import TEST_COLUMNS, TRAIN_COLUMNS, write_eeg, write_spectrog
 from hms_utils.images import competition_spectrogram
 from hms_utils.progress import progress
 from hms_utils.sample import artefacts, courses, experts, plans
-from hms_utils.threads import end_with_parent, one_blas_thread
+from hms_utils.threads import one_blas_thread, processes
 
 # Of the default set. Real patients have 8.8 EEGs in the mean, which would take minutes to make.
 DEFAULT_PATIENTS, DEFAULT_EEGS = 128, 3
@@ -133,7 +133,7 @@ def generate(folder, *, n_patients, seed, max_eegs=DEFAULT_EEGS, n_jobs=-1):
             for patient, courses_ in (plan_patient((seed, number), split, max_eegs),)
             for unit, recordings in enumerate(courses_, 1)
         ]
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+        results = processes(n_jobs, return_as="generator")(jobs)
         rows = pd.concat(progress("Sample courses", len(jobs), items=results), ignore_index=True)
         _write_tables(partial, rows[rows.split == "train"], rows[rows.split == "test"])
         settings = {"n_patients": n_patients, "seed": seed, "max_eegs": max_eegs}
@@ -237,7 +237,6 @@ def plan_patient(seed, split, max_eegs=0):
 @one_blas_thread
 def _write_course(folder, seed, split, patient, recordings):
     """Write one spectrogram and the EEGs cut from the same course; return the rows of the table."""
-    end_with_parent()
     _, number, unit = seed
     rng = np.random.default_rng(seed)
     course, planted = courses.simulate_course(rng, recordings, patient)

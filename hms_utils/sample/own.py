@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from hms_utils import paths
 from hms_utils.constants import (
@@ -25,7 +25,7 @@ from hms_utils.eeg import (
 )
 from hms_utils.images import N_ROWS, long_spectrogram
 from hms_utils.progress import progress
-from hms_utils.threads import one_blas_thread
+from hms_utils.threads import one_blas_thread, processes
 
 _LONGEST = 600  # seconds that are cut out in one piece
 _SHOWN = 20  # faults
@@ -80,7 +80,7 @@ def import_recordings(files, labels, folder, *, n_jobs=-1):
         for name in ("train_eegs", "train_spectrograms", "test_eegs", "test_spectrograms"):
             (partial / name).mkdir()
         jobs = [delayed(_write_pieces)(partial, *job) for job in windows.groupby("path")]
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+        done = processes(n_jobs, return_as="generator")(jobs)
         list(progress("Recordings", len(jobs), items=done))
         train, test = (
             windows.loc[windows.split == split, list(columns)]

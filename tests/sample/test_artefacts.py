@@ -40,14 +40,15 @@ def test_mains_is_everywhere_and_amplitudes_stay_in_range():
 
 
 def test_some_recordings_have_pops_and_some_no_connection():
-    largest, lost = [], 0
-    for seed in range(300):
-        eeg = quiet()
+    pops, lost = 0, 0
+    for seed in range(80):
+        eeg = np.zeros((19, 10 * 60 * SFREQ), np.float32)
         artefacts.add_amplifier(np.random.default_rng(seed), eeg, artefacts.Quirk())
-        largest.append(np.abs(eeg).max())
-        lost += (eeg == 0).all(axis=0).mean() > 0.2
-    assert max(largest) == artefacts.EEG_LIMIT
-    assert 5 <= lost <= 30
+        largest = np.abs(eeg).max(axis=1)
+        pops += largest.max() > 3 * np.median(largest)
+        lost += (eeg == 0).all(axis=0).mean() > 0.01
+    assert 8 <= pops <= 50
+    assert 1 <= lost <= 12
 
 
 def test_quirks_are_what_their_names_say():
@@ -98,7 +99,7 @@ def test_muscle_is_each_electrodes_own_and_mostly_over_the_temples():
         shares.append(power[temples].sum() / power.sum())
         first, second = np.argsort(power)[-2:]
         likeness.append(abs(np.corrcoef(fast[[first, second]])[0, 1]))
-    assert 0.15 < tense / 120 < 0.5
+    assert 0.4 < tense / 120 < 0.8
     assert np.median(shares) > 0.5
     assert np.median(likeness) < 0.1
 

@@ -200,7 +200,7 @@ def test_generalised_patterns_are_broad_and_mostly_frontal(name):
 @pytest.mark.parametrize("name", PATTERNS)
 @pytest.mark.parametrize("frequency", [0.7, 1.3, 2.4])
 def test_patterns_repeat_at_their_frequency(name, frequency):
-    rate = frequency * (0.8 if name in ("LPD", "GPD") else 0.9)
+    rate = frequency * {"LPD": 0.85, "GPD": 1.1, "LRDA": 1.15, "GRDA": 0.9}[name]
     found = []
     for seed in range(9):
         wave = strongest(make(name, seed, frequency=frequency, spikes=0.0))
