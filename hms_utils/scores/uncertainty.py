@@ -85,9 +85,10 @@ def _spearman(one, other):
 def fit_concentration(votes, prediction):
     """Find how closely votes keep to predicted shares.
 
-    Opinions are taken to scatter around the prediction p as a Dirichlet
-    distribution of parameters c p, and the votes of a panel around its opinion;
-    c has the largest likelihood (of the Dirichlet-multinomial distribution).
+    The votes for the most probable class are taken to follow a beta-binomial
+    distribution around its predicted share p, of parameters c p and c (1 - p); c has
+    the largest likelihood. Of that class alone, since it is what `coverage` judges:
+    the many zeros of the others would make c too large for it.
 
     Parameters
     ----------
@@ -100,12 +101,14 @@ def fit_concentration(votes, prediction):
         The concentration c, between 0.5 and 1,000; the larger, the better is the
         prediction to be trusted.
     """
-    votes, shares = np.asarray(votes), np.maximum(prediction, 1e-9)
-    total = votes.sum(axis=1)
+    votes, prediction = np.asarray(votes), np.asarray(prediction)
+    top, rows = prediction.argmax(axis=1), np.arange(len(votes))
+    share, cast = np.clip(prediction[rows, top], 1e-9, 1 - 1e-9), votes[rows, top]
+    panel = votes.sum(axis=1)
 
     def loss(logarithm):
-        alpha = np.exp(logarithm) * shares
-        return -stats.dirichlet_multinomial.logpmf(votes, alpha, total).mean()
+        c = np.exp(logarithm)
+        return -stats.betabinom.logpmf(cast, panel, c * share, c * (1 - share)).mean()
 
     best = optimize.minimize_scalar(loss, bounds=np.log(_CONCENTRATIONS), method="bounded")
     return float(np.exp(best.x))

@@ -64,6 +64,15 @@ def test_vote_intervals_hold_what_they_promise(panel):
         assert coverage.low[level] < coverage.covered[level] < coverage.high[level]
 
 
+def test_concentration_is_that_of_the_most_probable_class():
+    """Others that scatter less do not make its intervals narrower."""
+    rng = np.random.default_rng(0)
+    prediction = np.tile([0.6, 0.08, 0.08, 0.08, 0.08, 0.08], (800, 1))
+    cast = rng.binomial(12, rng.beta(2 * 0.6, 2 * 0.4, 800))
+    votes = np.column_stack([cast, rng.multinomial(12 - cast, np.full(5, 0.2))])
+    assert scores.fit_concentration(votes, prediction) == pytest.approx(2, rel=0.15)
+
+
 def test_attainable_coverage_is_that_of_whole_counts():
     rng = np.random.default_rng(0)
     votes = rng.multinomial(10, [0.6, 0.4, 0, 0, 0, 0], 400)
