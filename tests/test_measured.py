@@ -26,8 +26,10 @@ def metrics(tmp_path):
     mark["n_patients"] = 60
     error = {"error": 0.05, "expected": 0.03, "low": 0.02, "high": 0.04}
     line = {"model": "blend", "group": "all rows", "floor": "floor", "closed": 0.55}
+    line["n_patients"] = error["n_patients"] = 60
     doubt = {"rank": 0.03, "rank_low": -0.14, "rank_high": 0.2, "model": 1.13, "experts": 0.77}
-    doubt |= {"gap": 0.37, "gap_low": 0.29, "gap_high": 0.44}
+    doubt |= {"gap": 0.37, "gap_low": 0.29, "gap_high": 0.44, "n_patients": 60}
+    level = {"level": 0.5, "attainable": 0.61, "covered": 0.5, "n_patients": 60}
     alarm = {"threshold": 0.2, "n_rows": 0, "n_patients": 0, "found": 0}
     alarm |= {"n_others": 108, "n_other_patients": 60, "false_alarms": 2}
     alarm |= {"sensitivity": None, "sensitivity_low": None, "sensitivity_high": None}
@@ -42,7 +44,7 @@ def metrics(tmp_path):
             "calibration_error": [{"answer": "blend"} | error, {"answer": "cnn, raw"} | error],
             "closed": [line | bounds],
             "doubt": [{"answer": "blend"} | doubt, {"answer": "cnn, raw"} | doubt],
-            "coverage": [{"level": 0.5, "attainable": 0.61, "covered": 0.5} | bounds],
+            "coverage": [level | bounds],
             "alarms": [alarm],
             "deletion": [test | {"measure": "difference"}],
             "planted": [test | {"measure": "side - chance", "low": 0.05}],

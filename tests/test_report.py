@@ -121,8 +121,9 @@ def whole(tmp_path_factory):
     cell = {"low": 0.4, "high": 0.6, "n_rows": 99, "n_patients": 50, "group": "all rows"}
     card = [{"model": name, "kl": 0.5} | cell for name in ("prior", "cnn", "blend", "floor")]
     closed = {"model": "cnn", "group": "all rows", "floor": "floor", "closed": 0.25}
-    closed |= {"low": 0.1, "high": 0.4}
+    closed |= {"low": 0.1, "high": 0.4, "n_patients": 50}
     level = {"level": 0.8, "covered": 0.7, "low": 0.6, "high": 0.75, "attainable": 0.82}
+    level["n_patients"] = 50
     metrics = {"headline": "KL", "scorecard": card, "closed": [closed], "coverage": [level]}
     paths.write_json(output / "metrics" / "05_comparison.json", metrics)
     checks = [{"level": "warning", "finding": "two <rows> are equal"}]

@@ -17,6 +17,7 @@ def output(tmp_path):
     cell = {"low": 0.4, "high": 0.6, "n_rows": 99, "n_patients": 50, "group": "all rows"}
     card = [{"model": name, "kl": 0.5} | cell for name in ("prior", "cnn", "floor")]
     level = {"level": 0.8, "covered": 0.7, "low": 0.6, "high": 0.75, "attainable": 0.82}
+    level["n_patients"] = 50
     metrics = {
         "02_spectrograms": {"headline": "99 windows of 50 patients"},
         "04_efficientnet_b0": {"headline": "KL", "backbone_weights": "random weights"},

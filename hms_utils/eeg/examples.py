@@ -51,13 +51,13 @@ class Example:
         return (
             f"{self.name}, EEG {self.eeg_id}, {self.votes} votes: amplitude "
             f"{amplitude(bipolar(self.eeg)):.0f} µV; from {_BAND[0]:g} to {_BAND[1]:g} Hz the "
-            f"{side} side has {abs(left - right):.1f} dB more power, and half of it lies below "
+            f"{side} side has {abs(left - right):.1f} dB more power; median frequency "
             f"{middle:.1f} Hz"
         )
 
 
 def find_examples(windows, data_dir, *, n_candidates=20):
-    """Read for each class a window on which experts agree, and that shows what the class is.
+    """Read for each class a window on which most experts agree, and that shows what the class is.
 
     Of seizures it is the one that stands out most from its ten minutes, as a seizure has a
     beginning and an end. Of "other" there is a second one, whose largest second is largest
@@ -143,7 +143,7 @@ def _central(eeg):
 
 
 def _measure(eeg):
-    """Return power of both sides in dB, and the frequency below which half of it lies."""
+    """Return power of both sides in dB, and the frequency up to which half of it lies."""
     frequencies, power = signal.welch(_central(eeg), SFREQ, nperseg=4 * SFREQ)
     band = (frequencies >= _BAND[0]) & (frequencies <= _BAND[1])
     power = power[:, band]

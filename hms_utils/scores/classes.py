@@ -66,12 +66,11 @@ def per_class(table, prediction):
     -------
     DataFrame
         Indexed by class: ``n_rows`` of ``n_patients`` with that `consensus` and their mean
-        ``kl``; what
-        the class ``adds`` to the mean divergence of all rows; the mean ``voted``
-        and ``predicted`` share of all rows; and, of the consensus against the
-        rest of the rows that have one, the area under the ROC curve ``auroc`` and the
-        average precision ``ap``, each with 95 % bounds over patients, which are too narrow
-        of few patients. NaN without rows, or without others.
+        ``kl``; what the class ``adds`` to the mean divergence of all rows; the mean
+        ``voted`` and ``predicted`` share of all rows; and, of the consensus against the rest
+        of the rows that have one, the area under the ROC curve ``auroc`` and the average
+        precision ``ap``, each with 95 % bounds over patients, which are too narrow of few
+        patients, and NaN of one. NaN without rows, or without others.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
     most, divergence = consensus(table), row_divergence(votes, prediction)
@@ -87,9 +86,11 @@ def per_class(table, prediction):
         bounds = bootstrap.bounds(np.stack([areas[1:], precisions[1:]], axis=1))
         kl = divergence[rows].mean() if rows.any() else np.nan
         lines.append((rows.sum(), kl, areas[0], *bounds[:, 0], precisions[0], *bounds[:, 1]))
-    columns = ["n_rows", "kl", "auroc", "auroc_low", "auroc_high", "ap", "ap_low", "ap_high"]
+    bounded = ["auroc_low", "auroc_high", "ap_low", "ap_high"]
+    columns = ["n_rows", "kl", "auroc", *bounded[:2], "ap", *bounded[2:]]
     result = pd.DataFrame(lines, columns=columns, index=pd.Index(CLASSES, name="class"))
     n_patients = [len(np.unique(patients[most == number])) for number in range(len(CLASSES))]
+    result.loc[np.less(n_patients, 2), bounded] = np.nan  # all draws have the same rows of it
     result.insert(1, "n_patients", n_patients)
     result.insert(3, "adds", class_divergence(votes, prediction))
     result.insert(4, "voted", vote_shares(table).mean(axis=0))

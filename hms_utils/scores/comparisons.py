@@ -21,8 +21,8 @@ def closed(table, predictions, *, truth=None):
     -------
     DataFrame
         For each model, on all rows and on those of each range of votes, where there is a
-        floor: ``model, group, floor, closed, low, high``, which mark is the floor, the
-        share of the way from the group's own prior to it and the bounds of its 95 %
+        floor: ``model, group, floor, closed, low, high, n_patients``, which mark is the
+        floor, the share of the way from the group's own prior to it and the bounds of its 95 %
         bootstrap, in which all three are of the same drawn patients.
     """
     patients, groups = table.patient_id.to_numpy(), strata(table)
@@ -38,11 +38,12 @@ def closed(table, predictions, *, truth=None):
         drawn = np.vstack([values.mean(axis=0), bootstrap.means(values, of)])
         share = (drawn[:, :1] - drawn[:, 2:]) / (drawn[:, :1] - drawn[:, 1:2])
         low, high = bootstrap.bounds(share[1:])
-        if len(np.unique(of)) < 2:
+        n_patients = len(np.unique(of))
+        if n_patients < 2:
             low = high = np.full(len(predictions), np.nan)
         part = {"model": [*predictions], "group": group, "floor": floors[0], "closed": share[0]}
-        lines.append(pd.DataFrame(part | {"low": low, "high": high}))
-    columns = ["model", "group", "floor", "closed", "low", "high"]
+        lines.append(pd.DataFrame(part | {"low": low, "high": high, "n_patients": n_patients}))
+    columns = ["model", "group", "floor", "closed", "low", "high", "n_patients"]
     return pd.concat(lines, ignore_index=True) if lines else pd.DataFrame(columns=columns)
 
 

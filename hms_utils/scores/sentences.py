@@ -8,7 +8,7 @@ import numpy as np
 
 from hms_utils.constants import CLASSES
 from hms_utils.scores.bootstrap import FEW_PATIENTS
-from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL
+from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL, group_label
 from hms_utils.scores.uncertainty import vote_intervals
 
 
@@ -18,7 +18,11 @@ def _verdict(low, high, above, below, neither="not shown"):
     return above if low > 0 else below if high < 0 else neither
 
 
-def _bounds(low, high, form=".3f"):
+def _few(line):
+    return line.n_patients < FEW_PATIENTS
+
+
+def _bounds(low, high, form="z.3f"):
     return "(no interval)" if np.isnan(low) else f"({low:{form}} to {high:{form}})"
 
 
@@ -63,7 +67,9 @@ def headline(scorecard, models):
         if len(kl):
             marks = [mark for mark in ("prior", PRIOR_BY_VOTES) if mark in kl]
             scores = ", ".join(f"{name} {kl[name]:.3f}" for name in (*models, *marks))
-            parts.append(f"KL {scores} ({group})")
+            n_patients = scorecard.n_patients[scorecard.group == group].iloc[0]
+            few = ", few" if n_patients < FEW_PATIENTS else ""
+            parts.append(f"KL {scores} ({group}{few})")
     return "; ".join(parts)
 
 
@@ -97,13 +103,14 @@ def places(lines):
 
 def _cells(lines):
     return [
-        f"{line.mark} in {line.group} {line.difference:+.3f} {_bounds(line.low, line.high, '+.3f')}"
+        f"{line.mark} in {line.group} {line.difference:+z.3f} "
+        f"{_bounds(line.low, line.high, '+z.3f')}"
         for line in lines.itertuples()
     ]
 
 
 def closed(lines):
-    """Say how far models go from the prior to the floor.
+    """Say how far models go from the prior to the floor; below zero, away from it.
 
     Parameters
     ----------
@@ -113,7 +120,8 @@ def closed(lines):
     said = []
     for (model, floor), own in lines.groupby(["model", "floor"], sort=False):
         parts = [
-            f"{line.closed:.0%} {_bounds(line.low, line.high, '.0%')} in {line.group}"
+            f"{line.closed:z.0%} {_bounds(line.low, line.high, 'z.0%')} in "
+            f"{group_label(line.group, line.n_patients)}"
             for line in own.itertuples()
         ]
         way = f"of the way from the group's prior to the {floor}"
@@ -157,11 +165,11 @@ def difference(lines):
     said = []
     for line in lines.itertuples():
         words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
-        words = "of too few patients to judge" if line.n_patients < FEW_PATIENTS else words
+        words = "of too few patients to judge" if _few(line) else words
         words = "the same answers" if line.low == line.high == 0 else words
-        bounds = _bounds(line.low, line.high, "+.3f")
+        bounds = _bounds(line.low, line.high, "+z.3f")
         said.append(
-            f"{line.model} against {line.against}, {line.group}: {line.difference:+.3f} "
+            f"{line.model} against {line.against}, {line.group}: {line.difference:+z.3f} "
             f"{bounds}, {words}"
         )
     return "\n".join(said)
@@ -185,11 +193,13 @@ def doubt(lines):
             "that it knows when experts disagree is not shown",
         )
         spread = _verdict(line.gap_low, line.gap_high, "above", "below", "not shown to be off")
+        if _few(line):
+            knows, spread = "of too few patients to judge", "against"
         said.append(
-            f"{name}: rank correlation {line['rank']:.2f} "
-            f"{_bounds(line.rank_low, line.rank_high, '.2f')}, {knows}; mean entropy "
-            f"{line.model:.2f} nats, {spread} theirs: {line.gap:+.2f} "
-            f"{_bounds(line.gap_low, line.gap_high, '+.2f')}"
+            f"{name}: rank correlation {line['rank']:z.2f} "
+            f"{_bounds(line.rank_low, line.rank_high, 'z.2f')}, {knows}; mean entropy "
+            f"{line.model:.2f} nats, {spread} theirs: {line.gap:+z.2f} "
+            f"{_bounds(line.gap_low, line.gap_high, '+z.2f')}"
         )
     return "\n".join(said)
 
@@ -201,14 +211,15 @@ def calibration(errors):
     ----------
     errors : DataFrame
         Indexed by answer: ``error``, and of `scores.errors_by_chance` the mean
-        ``expected`` and the bounds ``low`` and ``high``.
+        ``expected`` and the bounds ``low`` and ``high``; ``n_patients``.
     """
     said = []
     for name, line in errors.iterrows():
-        words = "more" if line.error > line.high + 1e-9 else "not shown to be more"
+        words = "more than" if line.error > line.high + 1e-9 else "not shown to be more than"
+        words = "of too few patients to compare with what" if _few(line) else words
         by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
         said.append(
-            f"{name}: {line.error:.3f}, {words} than of answers right in the mean: {by_chance}"
+            f"{name}: {line.error:.3f}, {words} answers right in the mean would have: {by_chance}"
         )
     return "\n".join(said)
 
@@ -225,6 +236,7 @@ def coverage(lines):
     for line in lines.itertuples():
         bounds = line.low - line.attainable, line.high - line.attainable
         words = _verdict(*bounds, "too wide", "too narrow", "no error of the width shown")
+        words = "of too few patients to judge" if _few(line) else words
         said.append(
             f"{line.level:.0%} intervals cover {line.covered:.0%} "
             f"{_bounds(line.low, line.high, '.0%')}, attainable with whole votes "
@@ -272,10 +284,10 @@ def maps(summary):
         elif test in summary.index:
             line = summary.loc[test]
             words = _verdict(line.low, line.high, "shown", "refuted")
-            words = "not to be said of so few" if line.n_patients < FEW_PATIENTS else words
+            words = "not to be said of so few" if _few(line) else words
             passed += words == "shown"
             judged += not words.startswith("not to be said")
-            numbers = f"{line['mean']:+.2f} {_bounds(line.low, line.high, '+.2f')}"
+            numbers = f"{line['mean']:+z.2f} {_bounds(line.low, line.high, '+z.2f')}"
             said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
     rest = f" ({len(said)} were made)" * (judged < len(said))
     return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
@@ -294,7 +306,7 @@ def likeness(found, *, synthetic):
     if np.isnan(found["correlation"]):
         return "there is no given spectrogram to compare with"
     numbers = (
-        f"correlation of log-power {found['correlation']:.4f}, difference {found['mean']:+.2f} dB "
+        f"correlation of log-power {found['correlation']:.4f}, difference {found['mean']:+z.2f} dB "
         f"in the mean with a standard deviation of {found['sd']:.2f} dB, over {found['n']} values"
     )
     same = "; this file was written by the same function, so that this shows nothing"
@@ -316,10 +328,10 @@ def cases(summary):
     for name, other in (("chance", "windows by chance"), ("pixels", "cases by pixels alone")):
         gain = summary.loc[f"- {name}"]
         words = _verdict(gain.low, gain.high, "more often", "less often", "no difference shown")
-        words = "not to be said of so few" if of.n_patients < FEW_PATIENTS else words
+        words = "not to be said of so few" if _few(of) else words
         share = summary["mean"][f"by {name}"]
-        bounds = _bounds(100 * gain.low, 100 * gain.high, "+.0f")
+        bounds = _bounds(100 * gain.low, 100 * gain.high, "+z.0f")
         said.append(
-            f"than {other}, {share:.0%}: {words}, {100 * gain['mean']:+.0f} points {bounds}"
+            f"than {other}, {share:.0%}: {words}, {100 * gain['mean']:+z.0f} points {bounds}"
         )
     return "; ".join(said) + f"; {of.n_rows:.0f} windows of {of.n_patients:.0f} patients"

@@ -149,8 +149,9 @@ def side_by_side(scorecard):
         bounds as text, such as "0.474 (0.417-0.535)"; "" where there is none. Groups of
         fewer than 20 patients are marked as few.
     """
-    bounds = " (" + scorecard.low.map("{:.3f}".format) + "-" + scorecard.high.map("{:.3f})".format)
-    text = scorecard.kl.map("{:.3f}".format) + bounds.where(scorecard.low.notna(), "")
+    low, high = scorecard.low.map("{:z.3f}".format), scorecard.high.map("{:z.3f})".format)
+    bounds = " (" + low + "-" + high
+    text = scorecard.kl.map("{:z.3f}".format) + bounds.where(scorecard.low.notna(), "")
     cells = scorecard.assign(text=text).pivot_table("text", "group", "model", aggfunc="first")
     groups = scorecard.drop_duplicates("group").set_index("group")[["n_rows", "n_patients"]]
     wide = groups.join(cells[scorecard.model.unique()]).fillna("")

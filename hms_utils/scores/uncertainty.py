@@ -50,7 +50,8 @@ def doubt(table, predictions):
         Indexed by model: Spearman's ``rank`` correlation of its `entropy` with
         `expert_entropy`, the mean entropies ``model`` and ``experts`` and their ``gap``,
         model less experts, in nats; rank and gap with the bounds ``_low`` and ``_high`` of
-        their 95 % bootstrap over patients. The votes' own scatter keeps the rank below one.
+        their 95 % bootstrap over patients, ``n_patients``. The votes' own scatter keeps the rank
+        below one.
     """
     experts, patients = expert_entropy(table), table.patient_id.to_numpy()
     _, patient = np.unique(patients, return_inverse=True)
@@ -71,6 +72,7 @@ def doubt(table, predictions):
             "gap": (model - experts).mean(),
             "gap_low": gap_low,
             "gap_high": gap_high,
+            "n_patients": patient.max() + 1,
         }
     return pd.DataFrame(lines).T.rename_axis("answer")
 
@@ -165,7 +167,7 @@ def coverage(table, prediction, *, levels=(0.5, 0.8, 0.95)):
         For each level: ``level``; ``attainable``, what the same intervals would cover
         if votes scattered around the answers as was fitted, more than the level as
         counts are whole; the share ``covered`` of rows whose votes for the most
-        probable class are within, and its 95 % bounds ``low, high`` over patients.
+        probable class are within, and its 95 % bounds ``low, high`` over ``n_patients``.
     """
     votes, folds = table[list(VOTE_COLUMNS)].to_numpy(), table.fold.to_numpy()
     top, rows = prediction.argmax(axis=1), np.arange(len(votes))
@@ -181,8 +183,9 @@ def coverage(table, prediction, *, levels=(0.5, 0.8, 0.95)):
             low, high = _quantiles(at_most, level)
             within[number, own] = (low <= cast[own]) & (cast[own] <= high)
             expected[number, own] = at_most[high, columns] - below[low, columns]
-    lines = []
+    lines, patients = [], table.patient_id.to_numpy()
     for level, attainable, covered in zip(levels, expected.mean(axis=1), within, strict=True):
-        bounds = bootstrap.rate_interval(covered, table.patient_id.to_numpy())
-        lines.append((level, attainable, covered.mean(), *bounds))
-    return pd.DataFrame(lines, columns=["level", "attainable", "covered", "low", "high"])
+        bounds = bootstrap.rate_interval(covered, patients)
+        lines.append((level, attainable, covered.mean(), *bounds, len(np.unique(patients))))
+    columns = ["level", "attainable", "covered", "low", "high", "n_patients"]
+    return pd.DataFrame(lines, columns=columns)

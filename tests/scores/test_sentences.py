@@ -33,6 +33,8 @@ def test_the_headline_has_both_groups():
     # Who knows how many voted may be better than the model.
     by_votes = card(*cells, ("prior by votes", "all rows", 0.6, 40))
     assert "prior 1.300, prior by votes 0.600 (all" in sentences.headline(by_votes, ["cnn"])
+    few = card(*cells, *((*cell[:3], 10) for cell in well))
+    assert sentences.headline(few, ["cnn"]).endswith("prior 0.900 (>= 10 votes, few)")
 
 
 def places(*cells):
@@ -65,10 +67,10 @@ def test_who_is_below_the_floor_is_told():
 def test_the_way_to_the_floor_has_its_interval():
     lines = pd.DataFrame(
         [
-            ("cnn", "all rows", "floor", 0.561, 0.47, 0.63),
-            ("cnn", "3-9 votes", "floor", -0.2, -0.3, -0.1),
+            ("cnn", "all rows", "floor", 0.561, 0.47, 0.63, 40),
+            ("cnn", "3-9 votes", "floor", -0.2, -0.3, -0.1, 40),
         ],
-        columns=["model", "group", "floor", "closed", "low", "high"],
+        columns=["model", "group", "floor", "closed", "low", "high", "n_patients"],
     )
     assert sentences.closed(lines) == (
         "cnn, of the way from the group's prior to the floor: 56% (47% to 63%) in all rows, "
@@ -76,6 +78,8 @@ def test_the_way_to_the_floor_has_its_interval():
     )
     alone = sentences.closed(lines.assign(low=np.nan, high=np.nan))
     assert "56% (no interval)" in alone
+    few = sentences.closed(lines.assign(low=-0.004, n_patients=10))
+    assert "56% (0% to 63%) in all rows (few), " in few
 
 
 def test_who_answers_is_told_with_the_reason():
@@ -111,14 +115,15 @@ def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds
         assert few.endswith(", of too few patients to judge")
 
 
-def doubt(rank, gap):
+def doubt(rank, gap, n_patients=40):
     parts = {"rank": rank, "gap": gap}
     line = {
         f"{name}{end}": value
         for name, values in parts.items()
         for end, value in zip(("_low", "", "_high"), values, strict=True)
     }
-    return sentences.doubt(pd.DataFrame({"blend": line | {"model": 1.12}}).T)
+    line |= {"model": 1.12, "n_patients": n_patients}
+    return sentences.doubt(pd.DataFrame({"blend": line}).T)
 
 
 def test_doubt_that_does_not_follow_is_not_called_knowledge():
@@ -132,24 +137,29 @@ def test_doubt_that_does_not_follow_is_not_called_knowledge():
     assert "it is more split where experts are" in follows and "below theirs" in follows
     assert "it is less split where experts are more" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
     assert "not shown to be off theirs" in doubt((-0.5, -0.4, -0.3), (-0.1, 0, 0.1))
+    few = doubt((0.02, 0.61, 0.96), (0.75, 0.97, 1.22), n_patients=10)
+    assert "0.61 (0.02 to 0.96), of too few patients to judge; mean" in few
+    assert "1.12 nats, against theirs: +0.97 (+0.75 to +1.22)" in few
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (0.033, ", not shown to be more than of answers right in the mean"),
-        (0.05, ", more than of answers right in the mean"),
-        (0.013, ", not shown to be more than of answers right in the mean"),
+        (0.033, ", not shown to be more than answers right in the mean would have"),
+        (0.05, ", more than answers right in the mean would have"),
+        (0.013, ", not shown to be more than answers right in the mean would have"),
     ],
 )
 def test_a_calibration_error_is_held_to_what_scatter_gives(error, words):
-    line = {"error": error, "expected": 0.034, "low": 0.027, "high": 0.042}
+    line = {"error": error, "expected": 0.034, "low": 0.027, "high": 0.042, "n_patients": 40}
     said = sentences.calibration(pd.DataFrame({"blend": line}).T)
     assert words in said and said.endswith("0.034 (0.027 to 0.042)")
+    few = sentences.calibration(pd.DataFrame({"blend": line | {"n_patients": 10}}).T)
+    assert ", of too few patients to compare with what answers right in the mean" in few
 
 
-def test_the_error_of_one_patient_is_not_called_more():
-    line = {"error": 0.1 + 0.2, "expected": 0.3, "low": 0.3, "high": 0.3}
+def test_an_error_that_scatter_always_gives_is_not_called_more():
+    line = {"error": 0.1 + 0.2, "expected": 0.3, "low": 0.3, "high": 0.3, "n_patients": 40}
     assert "not shown to be more" in sentences.calibration(pd.DataFrame({"cnn": line}).T)
 
 
@@ -162,10 +172,12 @@ def test_the_error_of_one_patient_is_not_called_more():
     ],
 )
 def test_coverage_is_held_to_what_whole_votes_attain(bounds, words):
-    columns = ["level", "attainable", "covered", "low", "high"]
-    lines = pd.DataFrame([(0.8, 0.88, np.mean(bounds), *bounds)], columns=columns)
+    columns = ["level", "attainable", "covered", "low", "high", "n_patients"]
+    lines = pd.DataFrame([(0.8, 0.88, np.mean(bounds), *bounds, 40)], columns=columns)
     said = sentences.coverage(lines)
     assert said.endswith(f"attainable with whole votes 88%: {words}")
+    few = sentences.coverage(lines.assign(n_patients=10))
+    assert few.endswith(": of too few patients to judge")
 
 
 def test_alarms_are_said_with_what_they_cost():
@@ -206,6 +218,8 @@ def test_all_tests_of_maps_are_reported():
     few = sentences.maps(summary(n_patients=6, **found))
     assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
     assert few.count("not to be said of so few") == 3
+    nothing = sentences.maps(summary(difference=(-0.0004, 0.0002)))
+    assert "is needed: not shown, +0.00 (+0.00 to +0.00)" in nothing
 
 
 def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():

@@ -138,6 +138,7 @@ def test_doubt_follows_the_experts_or_does_not():
     assert lines.rank_low["flat"] < lines["rank"]["flat"] < lines.rank_high["flat"]
     alone = scores.doubt(table.assign(patient_id=3), {"right": opinion})
     assert alone.rank_low.isna().all() and alone.gap_low.isna().all()
+    assert (lines.n_patients == 100).all() and (alone.n_patients == 1).all()
 
 
 def test_vote_intervals_are_quantiles_of_counts():
@@ -157,3 +158,4 @@ def test_intervals_that_cover_all_have_an_interval_of_their_own():
     covered = scores.coverage(table, np.tile([0.5, 0.5, 0, 0, 0, 0], (30, 1)), levels=(0.95,))
     assert covered.covered[0] == covered.high[0] == 1
     assert 0.8 < covered.low[0] < 0.95
+    assert covered.n_patients[0] == 30
