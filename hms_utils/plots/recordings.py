@@ -54,6 +54,7 @@ def overlap(metadata, ax):
         ax.bar(0, 0, color=COLOURS[CLASSES.index(name)], label=name)
     ax.legend(frameon=False, loc="upper left")
     ax.set(xlabel="seconds of the recording", ylabel="its rows in train.csv")
+    ax.yaxis.get_major_locator().set_params(integer=True)
     ax.set_title(f"EEG {shown.eeg_id.iloc[0]}: windows of 50 s, dark what was judged")
     return ax.figure
 
