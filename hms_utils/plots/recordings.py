@@ -2,6 +2,7 @@
 
 import numpy as np
 import seaborn as sns
+from matplotlib.ticker import LogLocator
 
 from hms_utils.constants import CLASSES, EEG_SECONDS, LABEL_SECONDS
 from hms_utils.eeg import F_HIGH, USUAL
@@ -78,6 +79,9 @@ def survey(table, spectra, axes):
     size.hist(known, bins, color=COLOURS[1])
     size.axvspan(*USUAL, color="#EEEEEE", zorder=0)
     size.set(xscale="log", xlabel="amplitude, 1 to 20 Hz, µV", ylabel="recordings")
+    size.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    size.xaxis.set_major_formatter("{x:g}")
+    size.xaxis.set_minor_formatter("")
     size.set_title("How large (grey: usual)")
     order = np.sort(table.missing[table.missing > 0].to_numpy())[::-1] * 100
     gaps.bar(np.arange(1, len(order) + 1), order, width=1, color=COLOURS[0])
