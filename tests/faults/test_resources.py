@@ -138,7 +138,7 @@ def test_outputs_that_may_only_be_read_are_named(chain, tmp_path, note):
     ("name", "env"),
     [
         ("no home", {"HOME": None, "KERAS_HOME": None}),
-        ("a home that is not there", {"HOME": "/nonexistent/home", "KERAS_HOME": None}),
+        ("a home that is not there", {"HOME": "/proc/nowhere", "KERAS_HOME": None}),
         ("no room for temporary files named", {"TMPDIR": "/nonexistent/tmp"}),
         ("output in ASCII", {"PYTHONIOENCODING": "ascii"}),
         ("output of an old Windows", {"PYTHONIOENCODING": "cp1252"}),
