@@ -24,6 +24,7 @@ from hms_utils.constants import CHAINS
 from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows
 from hms_utils.images import VIEWS, reduced_shape
 from hms_utils.scores import WELL
+from hms_utils.threads import own_memory
 
 try:
     import resource
@@ -392,7 +393,7 @@ class _Indented:
 
 @contextmanager
 def _peak_memory():
-    """Watch the resident memory of new child processes; the list holds its peak."""
+    """Watch the memory of new child processes; the list holds its peak."""
     peak, stop = [0], threading.Event()
     before = set(psutil.Process().children())  # such as those that made the sample
 
@@ -401,7 +402,7 @@ def _peak_memory():
             total = 0
             for child in set(psutil.Process().children(recursive=True)) - before:
                 try:
-                    total += child.memory_info().rss
+                    total += own_memory(child)
                 except psutil.Error:  # it has ended meanwhile
                     continue
             peak[0] = max(peak[0], total)

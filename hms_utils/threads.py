@@ -1,4 +1,4 @@
-"""One thread for products of small matrices, and worker processes that end with their parent.
+"""One thread for products of small matrices, worker processes that end with their parent, memory.
 
 Several threads would mostly wait for each other, go on spinning while the network computes,
 and round differently from machine to machine, so that the same seed gave other bytes.
@@ -19,7 +19,17 @@ from threadpoolctl import ThreadpoolController
 _blas = ThreadpoolController().select(user_api="blas")
 one_blas_thread = _blas.wrap(limits=1)
 
-__all__ = ["end_with_parent", "one_blas_thread", "processes"]
+__all__ = ["end_with_parent", "one_blas_thread", "own_memory", "processes"]
+
+
+def own_memory(process):
+    """Return the memory of a `psutil.Process` that no other could have, in bytes.
+
+    That of mapped files, such as images on disk, is not in it where the system tells: it is
+    taken back as soon as it is wanted.
+    """
+    memory = process.memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
 
 
 def processes(n_jobs, **options):

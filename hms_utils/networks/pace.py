@@ -11,6 +11,7 @@ from hms_utils.constants import CHAINS, VOTE_COLUMNS
 from hms_utils.networks.backend import keras
 from hms_utils.networks.fitter import Fitter, Stage, predict
 from hms_utils.networks.models import NETWORKS
+from hms_utils.threads import own_memory
 
 _SECONDS = 6  # for steps that are not the first
 _MOST_STEPS = 60
@@ -71,6 +72,6 @@ def measure_pace(name, n_views, tile_shape, *, batch_size, augment):
         "compile": max(first - step, 0.0),
         "train": step / batch_size,
         "predict": seconds / batch_size / 4,  # an image and its mirror images
-        "memory": psutil.Process().memory_info().rss,
+        "memory": own_memory(psutil.Process()),
         "parameters": fitter.model.count_params(),
     }
