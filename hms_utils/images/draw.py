@@ -25,7 +25,6 @@ from hms_utils.eeg import (
 )
 from hms_utils.images import competition, mel, pixels, wave
 from hms_utils.paths import code_version
-from hms_utils.threads import end_with_parent
 
 # The modules that say what is drawn.
 CODE = (
@@ -104,7 +103,6 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     RuntimeError
         If a cluster's worker has another version of this package.
     """
-    end_with_parent()
     if settings["code"] != code_version(*CODE):
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
