@@ -168,9 +168,10 @@ def test_scale_of_the_pixels_is_the_one_asked_for(sample_dir, windows, tmp_path)
     )
     own, _ = stored.load(cache.build(few, sample_dir, tmp_path / "c", db_range=None, n_jobs=1))
     assert wide["eeg50"].std() < fixed["eeg50"].std()
-    for image in own["eeg50"]:
-        for end in (0, 255):  # a hundredth, and what rounds to it
-            assert 0.005 < (image == end).mean() < 0.03
+    for image, same in zip(own["eeg50"], fixed["eeg50"], strict=True):
+        lowest = max(0.01, (same == 0).mean())  # no power is drawn below the fixed scale's
+        assert (image == 0).mean() == pytest.approx(lowest, abs=0.005)
+        assert (image == 255).mean() == pytest.approx(0.01, abs=0.005)
 
 
 _BUILD = """

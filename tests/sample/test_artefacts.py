@@ -49,6 +49,9 @@ def test_some_recordings_have_pops_and_some_no_connection():
         lost += (eeg == 0).all(axis=0).mean() > 0.01
     assert 8 <= pops <= 50
     assert 1 <= lost <= 12
+    large = np.full((19, N), 1e4, np.float32)
+    artefacts.add_amplifier(np.random.default_rng(0), large, artefacts.Quirk())
+    assert np.abs(large).max() == artefacts.EEG_LIMIT
 
 
 def test_quirks_are_what_their_names_say():
@@ -99,7 +102,7 @@ def test_muscle_is_each_electrodes_own_and_mostly_over_the_temples():
         shares.append(power[temples].sum() / power.sum())
         first, second = np.argsort(power)[-2:]
         likeness.append(abs(np.corrcoef(fast[[first, second]])[0, 1]))
-    assert 0.4 < tense / 120 < 0.8
+    assert 0.45 < tense / 120 < 0.75
     assert np.median(shares) > 0.5
     assert np.median(likeness) < 0.1
 
