@@ -9,7 +9,6 @@ under many ids. `--engine tensorflow` compares with `keras.Model.predict` as wel
 import multiprocessing
 import statistics
 import tempfile
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ import psutil
 
 from hms_utils import answers, eeg, sample
 from hms_utils.images import VIEWS, streaming
+from hms_utils.threads import peak_memory
 from tests.damage import make_data
 from tests.untrained import seal_untrained
 
@@ -47,28 +47,13 @@ def whole(models, data, engine, number):
     """Return seconds and peak memory in GB of predicting so many recordings."""
     from hms_utils.networks import Ensemble
 
-    peak, ended = [0], threading.Event()
-
-    def watch():
-        while not ended.wait(0.1):
-            total = 0
-            for process in (me, *me.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:  # it has ended meanwhile
-                    continue
-            peak[0] = max(peak[0], total)
-
     me = psutil.Process()
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    opened = Ensemble(models, engine)
-    test = eeg.read_test(data)[:number]
-    started = time.perf_counter()
-    _, problems = answers.predict_test(test, data, opened, budget_hours=8)
-    seconds = time.perf_counter() - started
-    ended.set()
-    watcher.join()
+    with peak_memory(lambda: [me, *me.children(recursive=True)]) as peak:
+        opened = Ensemble(models, engine)
+        test = eeg.read_test(data)[:number]
+        started = time.perf_counter()
+        _, problems = answers.predict_test(test, data, opened, budget_hours=8)
+        seconds = time.perf_counter() - started
     if len(problems):
         raise RuntimeError(f"expected no problems, found {problems.reason[0]}")
     return seconds, peak[0] / 1e9

@@ -21,6 +21,7 @@ from benchmarks.inference import apart
 from hms_utils import paths, sample
 from hms_utils.constants import EEG_COLUMNS, SFREQ
 from hms_utils.eeg import read_eeg
+from hms_utils.threads import peak_memory
 
 REDUCE = (2, 2)
 TOP = 3200  # µV; with 16 bits a step of 0.1
@@ -49,22 +50,17 @@ def write_recording(path, data, hours):
 
 
 def predict(path, models, out, engine):
-    """Return seconds and the most memory of a process that predicts, in MB, mapped files too."""
+    """Return seconds and the most memory of a process that predicts, in MB."""
     words = [sys.executable, "-m", "hms_utils", "predict", path, "--models", models, "--out", out]
-    started, peak = time.perf_counter(), 0
+    started = time.perf_counter()
     process = psutil.Popen(
         [*map(str, words), "--engine", engine], cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL
     )
-    while process.poll() is None:
-        try:
-            every = [process, *process.children(recursive=True)]
-            peak = max(peak, sum(one.memory_info().rss for one in every))
-        except psutil.Error:  # it has just ended
-            continue
-        time.sleep(0.2)
+    with peak_memory(lambda: [process, *process.children(recursive=True)]) as peak:
+        process.wait()
     if process.returncode:
         raise click.ClickException(f"predict has failed on {path.name}")
-    return time.perf_counter() - started, peak / 1e6
+    return time.perf_counter() - started, peak[0] / 1e6
 
 
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))

@@ -5,9 +5,7 @@ import logging
 import os
 import shutil
 import sys
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from hms_utils.constants import CHAINS
 from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows
 from hms_utils.images import VIEWS, reduced_shape
 from hms_utils.scores import WELL
-from hms_utils.threads import own_memory
+from hms_utils.threads import peak_memory
 
 try:
     import resource
@@ -326,7 +324,9 @@ def _execute(name, parameters, output_dir):
     metrics = output_dir / "metrics" / f"{name}.json"
     metrics.unlink(missing_ok=True)  # the headline must be of this run
     started, error, out_of_time = time.perf_counter(), None, False
-    with _peak_memory() as peak:
+    me = psutil.Process()
+    before = set(me.children())  # such as those that made the sample
+    with peak_memory(lambda: set(me.children(recursive=True)) - before) as peak:
         try:
             papermill.execute_notebook(
                 str(notebook(name)),
@@ -389,31 +389,6 @@ class _Indented:
 
     def flush(self):
         self.stream.flush()
-
-
-@contextmanager
-def _peak_memory():
-    """Watch the memory of new child processes; the list holds its peak."""
-    peak, stop = [0], threading.Event()
-    before = set(psutil.Process().children())  # such as those that made the sample
-
-    def watch():
-        while not stop.wait(0.25):
-            total = 0
-            for child in set(psutil.Process().children(recursive=True)) - before:
-                try:
-                    total += own_memory(child)
-                except psutil.Error:  # it has ended meanwhile
-                    continue
-            peak[0] = max(peak[0], total)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        stop.set()
-        watcher.join()
 
 
 def table(results):

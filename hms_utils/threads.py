@@ -9,8 +9,10 @@ import multiprocessing
 import os
 import threading
 import time
+from contextlib import contextmanager, suppress
 
 import numpy  # noqa: F401 - its BLAS is what is looked for
+import psutil
 from joblib import Parallel
 from joblib._parallel_backends import LokyBackend
 from threadpoolctl import ThreadpoolController
@@ -19,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 _blas = ThreadpoolController().select(user_api="blas")
 one_blas_thread = _blas.wrap(limits=1)
 
-__all__ = ["end_with_parent", "one_blas_thread", "own_memory", "processes"]
+__all__ = ["end_with_parent", "one_blas_thread", "own_memory", "peak_memory", "processes"]
 
 
 def own_memory(process):
@@ -30,6 +32,35 @@ def own_memory(process):
     """
     memory = process.memory_info()
     return memory.rss - getattr(memory, "shared", 0)
+
+
+@contextmanager
+def peak_memory(watched):
+    """Watch the memory of processes; the list that is handed out holds the peak of their sum.
+
+    Parameters
+    ----------
+    watched : callable
+        Returns the `psutil.Process` there are now, asked four times a second.
+    """
+    peak, stop = [0], threading.Event()
+
+    def watch():
+        while not stop.wait(0.25):
+            total = 0
+            with suppress(psutil.Error):  # one has ended meanwhile
+                for process in watched():
+                    with suppress(psutil.Error):
+                        total += own_memory(process)
+            peak[0] = max(peak[0], total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        watcher.join()
 
 
 def processes(n_jobs, **options):
