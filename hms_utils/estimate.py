@@ -105,6 +105,10 @@ def estimate(notebooks, parameters, location, *, full):
         elif number == "05":
             explained = min(values["05"]["EXPLAINED"], len(windows))
             seconds += explained * _EXPLAINING * sum(pace["predict"] for pace in paces.values())
+            # Cases are looked for among all windows that a fold's network has learnt, by the
+            # network that answers most, which may be the slower one.
+            learnt = (n_folds - 1) * len(windows)
+            seconds += learnt * max(pace["predict"] for pace in paces.values())
             memory, cheaper = max(pace["memory"] for pace in paces.values()), "fewer EXPLAINED"
         elif number == "06":
             n_images = 4 * n_folds * len(eeg.read_test(location.path))
