@@ -11,7 +11,7 @@ from hms_utils.images import fingerprint, reduced_shape
 from hms_utils.networks import engines
 from hms_utils.networks.inputs import flips
 from hms_utils.networks.models import NETWORKS
-from hms_utils.scores import mean_vote, temper
+from hms_utils.scores import mean_vote, smooth, temper
 
 # Images that are predicted together, mirror images included: more take more memory and are
 # hardly faster.
@@ -260,7 +260,7 @@ class Ensemble:
         """
         answers = self.answers(images, flipped=flipped, n_folds=n_folds)
         blend = sum(self.settings["models"][name]["share"] * answers[name] for name in answers)
-        return blend / blend.sum(axis=1, keepdims=True)
+        return smooth(blend / blend.sum(axis=1, keepdims=True))
 
     def answers(self, images, *, flipped=True, n_folds=None):
         """Predict windows by each network that has a share, as `predict` without the last step.

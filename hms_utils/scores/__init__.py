@@ -9,7 +9,7 @@ in words that follow from them (`sentences`). Notebooks 1 to 5 use it.
 """
 
 from hms_utils.scores import sentences
-from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, temper
+from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, smooth, temper
 from hms_utils.scores.bootstrap import interval, summarise
 from hms_utils.scores.calibration import calibration_error, errors_by_chance, reliability
 from hms_utils.scores.classes import alarms, consensus, per_class, second_opinions
@@ -61,6 +61,7 @@ __all__ = [
     "second_opinions",
     "sentences",
     "side_by_side",
+    "smooth",
     "strata",
     "summarise",
     "temper",
