@@ -6,8 +6,10 @@
     $run --only 03
     python benchmarks/transfer.py --output-dir O --real FOLDER [--real FOLDER]
 
-A FOLDER is in the competition's layout, with a table `sources.csv` of eeg_id and
-source. Nothing is fitted to it. The folds of a network are averaged, mirror images too.
+With `-p REDUCE=[2,2]` for 02 tiles are 64 by 128, with `--max-eegs 0` a patient has as many
+recordings as in reality. A FOLDER is in the competition's layout, with a table
+`sources.csv` of eeg_id and source. Nothing is fitted to it. The folds of a network are
+averaged, mirror images too.
 """
 
 import tempfile
