@@ -130,17 +130,22 @@ def table(costs):
     -------
     str
     """
-    lines = [f"{'notebook':<20}{'time':>9}{'range':>20}{'memory':>9}{'disk':>9}  cheaper"]
     whole = Cost(
         "all", sum(cost.seconds for cost in costs), max(cost.memory for cost in costs),
         sum(cost.disk for cost in costs), "",
     )  # fmt: skip
+    rows = [("notebook", "time", "range", "memory", "disk", "cheaper")]
     for cost in (*costs, whole):
         least, most = (_time(cost.seconds * factor) for factor in (1 / _SPREAD, _SPREAD))
-        sizes = "".join(f"{size / 1e9:>6.1f} GB" for size in (cost.memory, cost.disk))
-        line = f"{cost.notebook:<20}{_time(cost.seconds):>9}{f'{least} to {most}':>20}{sizes}"
-        lines.append(f"{line}  {cost.cheaper}".rstrip())
-    return "\n".join(lines)
+        sizes = (f"{size / 1e9:.1f} GB" for size in (cost.memory, cost.disk))
+        rows.append(
+            (cost.notebook, _time(cost.seconds), f"{least} to {most}", *sizes, cost.cheaper)
+        )
+    name, *numbers, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(
+        "  ".join((row[0].ljust(name), *map(str.rjust, row[1:-1], numbers), row[-1])).rstrip()
+        for row in rows
+    )
 
 
 def _time(seconds):
