@@ -71,19 +71,22 @@ def estimate(notebooks, parameters, location, *, full):
     values = {name[:2]: _values(name, parameters.get(name, {}), full) for name in chain.NOTEBOOKS}
     drawn = values["02"]
     windows = eeg.select_windows(
-        eeg.load_metadata(location.path, "train"),
+        eeg.with_files(eeg.load_metadata(location.path, "train"), location.path),
         max_patients=drawn["MAX_PATIENTS"],
         seed=drawn["SEED"],
     )
     size = f"{len(windows)} windows of {windows.patient_id.nunique()} patients"
     print(f"Estimate for {size}; timing small parts of it", flush=True)
+    views = images.drawable_views(location.path)
     page = _page_factor()
     window_seconds, window_bytes, shape = _time_drawing(windows, location.path, drawn)
     card = _time_scorecard(windows) if {"03", "04", "05"} & {n[:2] for n in notebooks} else 0.0
     paces = {}
     for number in ("03", "04"):
         if {number, "05", "06"} & {name[:2] for name in notebooks}:
-            paces[number] = _time_network(number, values[number], shape)
+            wanted = values[number]["VIEWS"].split()
+            seen = [view for view in wanted if view in views] or views
+            paces[number] = _time_network(number, values[number] | {"VIEWS": " ".join(seen)}, shape)
     n_folds = drawn["N_FOLDS"]
     costs = []
     for name in notebooks:

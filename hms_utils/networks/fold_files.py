@@ -90,7 +90,7 @@ class FoldFiles:
             if not own:
                 with paths.replacing(self.folder / weights) as temporary:
                     shutil.copyfile(path, temporary)
-                paths.write_json(self.folder / record, result | {"key": self.key})
+                paths.write_record(self.folder / record, result | {"key": self.key})
             return result
         return None
 
@@ -100,7 +100,7 @@ class FoldFiles:
         with paths.replacing(path) as temporary:
             save(temporary)
         known = {"file": path.name, "checksum": paths.checksum(path)}
-        paths.write_json(record, {"key": self.key, "data": self.data, **known, **result})
+        paths.write_record(record, {"key": self.key, "data": self.data, **known, **result})
 
 
 def outline(images, index, folds):
@@ -191,7 +191,7 @@ def _read(path):
     if not path.is_file():
         return None
     try:
-        record = paths.read_json(path)
+        record = paths.read_record(path)
     except paths.DamagedFileError as error:
         print(f"{error}: trained again")
         return None

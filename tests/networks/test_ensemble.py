@@ -29,7 +29,7 @@ def train(folder, name="cnn"):
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
         record = {"key": key, "file": path.name, "checksum": paths.checksum(path)}
-        paths.write_json(path.with_suffix(".json"), record | {"predictions": [answer.tolist()]})
+        paths.write_record(path.with_suffix(".json"), record | {"predictions": [answer.tolist()]})
     (folder / "oof").mkdir()
     oof = pd.DataFrame([answer] * 2, columns=list(PREDICTION_COLUMNS))
     oof = pd.concat([INDEX.assign(fold=FOLDS), oof], axis=1)
@@ -38,9 +38,9 @@ def train(folder, name="cnn"):
 
 def seal(folder, temperature=1.0):
     train_images = folder / "spectrograms" / "train"
-    train_images.mkdir(parents=True, exist_ok=True)
-    (train_images / "settings.json").write_text('{"reduce": [16, 16], "db_range": [-10, 40]}')
-    (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
+    drawn = {"reduce": [16, 16], "db_range": [-10, 40], "views": ["near", "far"]}
+    paths.write_record(train_images / "settings.json", drawn)
+    paths.write_record(train_images / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
     networks.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)), 5.0)
@@ -79,7 +79,8 @@ def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
     train(tmp_path)
     seal(tmp_path)
     settings = Ensemble(tmp_path).settings
-    assert settings["images"] == {"reduce": [16, 16], "db_range": [-10, 40]}
+    drawn = {"reduce": [16, 16], "db_range": [-10, 40], "views": ["near", "far"]}
+    assert settings["images"] == drawn
     # Of the row with many votes, and of one more that votes for all alike.
     np.testing.assert_allclose(settings["prior"], [6 / 12, *[1 / 12] * 4, 2 / 12])
     assert settings["synthetic"]
@@ -156,7 +157,33 @@ def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsy
         load()
 
 
-def test_a_seal_of_an_older_version_is_refused(tmp_path):
-    (tmp_path / "blend.json").write_text('{"cnn": {"share": 1.0}}')
-    with pytest.raises(ValueError, match=r"blend\.json: expected what this version seals"):
+def rewrite(path, format):
+    """Leave a record as another version would, which called something by another name."""
+    content = paths.read_json(path)
+    content["renamed"] = content.pop("models" if path.name == "blend.json" else "key")
+    paths.write_json(path, content | {"format": format})
+
+
+@pytest.mark.parametrize("format", [1, paths.FORMAT + 1])
+def test_what_another_version_wrote_is_refused_in_one_line(tmp_path, format):
+    train(tmp_path)
+    seal(tmp_path)
+    rewrite(tmp_path / "blend.json", format)
+    with pytest.raises(ValueError, match=rf"blend\.json: .*format {format}\); run .*05_") as caught:
         Ensemble(tmp_path)
+    assert "\n" not in str(caught.value)
+    rewrite(tmp_path / "models" / "cnn" / "fold0.json", format)
+    with pytest.raises(ValueError, match=rf"fold0\.json: .*format {format}\); run .*03_cnn"):
+        networks.load_oof(tmp_path, ["cnn"], IMAGES, INDEX, FOLDS)
+    with pytest.raises(ValueError, match=rf"fold0\.json: .*format {format}\)"):
+        seal(tmp_path)
+
+
+def test_a_seal_that_lacks_a_part_is_refused_by_name(tmp_path):
+    train(tmp_path)
+    seal(tmp_path)
+    whole = paths.read_json(tmp_path / "blend.json")
+    for name in set(whole) - {"format"}:
+        paths.write_json(tmp_path / "blend.json", {k: v for k, v in whole.items() if k != name})
+        with pytest.raises(ValueError, match=rf"blend\.json: .*{name}.*run notebooks/05_comp"):
+            Ensemble(tmp_path)
