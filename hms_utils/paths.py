@@ -39,6 +39,10 @@ class DamagedFileError(ValueError):
     """A file of an earlier stage that is there, but not as the suite wrote it."""
 
 
+class OtherVersionError(DamagedFileError):
+    """A file of an earlier stage that another version of the suite wrote."""
+
+
 class UnwritableError(OSError):
     """A file that the system does not let us write, by name."""
 
@@ -316,13 +320,15 @@ def read_record(path, notebook=""):
 
     Raises
     ------
-    DamagedFileError
-        If its format is not that of this version; and as `read_json`.
+    OtherVersionError
+        If its format is not that of this version.
+    DamagedFileError, OSError
+        As `read_json`.
     """
     content = read_json(path, notebook)
     if (found := content.pop("format", 1)) != FORMAT:
         again = f"run notebooks/{notebook}.ipynb again, or " if notebook else ""
-        raise DamagedFileError(
+        raise OtherVersionError(
             f"{path}: expected what this version of hms_utils writes (format {FORMAT}), found "
             f"another's (format {found}); {again}use the version that wrote it"
         )

@@ -4,7 +4,7 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import VOTE_COLUMNS
-from hms_utils.images import VIEWS
+from hms_utils.images import VIEWS, drawing_version
 
 
 def seal_untrained(folder, builders, *, reduce, views=VIEWS, drawn=VIEWS, n_folds=2):
@@ -38,6 +38,7 @@ def seal_untrained(folder, builders, *, reduce, views=VIEWS, drawn=VIEWS, n_fold
             paths.write_record(path.with_suffix(".json"), {"key": key})
     train = folder / "spectrograms" / "train"
     drawn = {"reduce": reduce, "db_range": [-20, 40], "views": list(drawn)}
+    drawn["code"] = drawing_version()
     paths.write_record(train / "settings.json", drawn)
     paths.write_record(train / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[1, 2, 3, 4, 5, 6]], columns=list(VOTE_COLUMNS))

@@ -19,7 +19,7 @@ from hms_utils.images.competition import (
     read_long_spectrogram,
     spectrogram_image,
 )
-from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window
+from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window, drawing_version
 from hms_utils.images.folds import assign_folds, make_folds, save_folds
 from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES, reduced_shape
@@ -45,6 +45,7 @@ __all__ = [
     "competition_spectrogram",
     "draw_window",
     "drawable_views",
+    "drawing_version",
     "eeg_image",
     "fingerprint",
     "likeness",

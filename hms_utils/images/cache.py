@@ -84,7 +84,7 @@ def build(
         raise ValueError(f"expected reduce to be two of 1, 2, 4 and 8, found {reduce}")
     windows = windows.reset_index(drop=True)
     settings = {
-        "code": paths.code_version(*draw.CODE),
+        "code": draw.drawing_version(),
         "reduce": list(reduce),
         "db_range": None if db_range is None else list(db_range),
         "views": list(drawable_views(data_dir)),

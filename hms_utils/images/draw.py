@@ -70,6 +70,11 @@ RECORD = np.dtype(
 )
 
 
+def drawing_version():
+    """Return a digest of the code that draws, for telling images of another version."""
+    return code_version(*CODE)
+
+
 def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     """Draw the windows of one spectrogram and its EEGs, each file read once.
 
@@ -108,7 +113,7 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     RuntimeError
         If a cluster's worker has another version of this package.
     """
-    if settings["code"] != code_version(*CODE):
+    if settings["code"] != drawing_version():
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
     alone = tuple(settings["views"]) == ALONE

@@ -13,7 +13,6 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
 from hms_utils.eeg import judge_amplitude, source_files
 from hms_utils.images import draw
-from hms_utils.paths import code_version
 from hms_utils.threads import processes
 
 # Recordings that are drawn while as many are predicted; the first is slow, as all is new.
@@ -131,7 +130,7 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
     """Return a recording's images, or None, and what is wrong with it, a list of str."""
     window = 0, eeg_id, 0.0, 0.0
     try:
-        settings = settings | {"code": code_version(*draw.CODE)}
+        settings = settings | {"code": draw.drawing_version()}
         _, images, (record,), _ = draw.draw_recordings(
             data_dir, "test", spectrogram_id, [window], settings
         )

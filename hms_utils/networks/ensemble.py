@@ -7,7 +7,7 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS, CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import fingerprint, reduced_shape
+from hms_utils.images import drawing_version, fingerprint, reduced_shape
 from hms_utils.networks import engines
 from hms_utils.networks.inputs import flips
 from hms_utils.networks.models import NETWORKS
@@ -121,6 +121,7 @@ def seal(output_dir, fitted, index, concentration):
     content = {
         "models": models,
         "images": {name: drawn[name] for name in ("reduce", "db_range", "views")},
+        "drawn_by": drawn["code"],
         "prior": prior.tolist(),
         "concentration": concentration,
         "synthetic": paths.read_record(train / "source.json")["synthetic"],
@@ -148,6 +149,7 @@ def _check_seal(path, settings):
                 for name in (network, *part["folds"])
             ),
             "how images are drawn": {"reduce", "db_range", "views"} <= settings["images"].keys(),
+            "the version that drew them": isinstance(settings["drawn_by"], str),
             "whether the data is synthetic": isinstance(settings["synthetic"], bool),
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -203,6 +205,12 @@ class Ensemble:
         path = paths.require(folder / "blend.json", "05_comparison")
         self.settings = paths.read_record(path, "05_comparison")
         _check_seal(path, self.settings)
+        if self.settings["drawn_by"] != drawing_version():
+            print(
+                f"{path}: WARNING: the networks learnt from images that another version of "
+                "hms_utils drew; if it drew otherwise, their answers are wrong: use that version, "
+                "or run notebooks 02 to 05 again"
+            )
         self.networks, self._folds, self._shapes, files = {}, {}, {}, {}
         for name, part in self.settings["models"].items():
             files[name] = {folder / "models" / name / file: c for file, c in part["folds"].items()}

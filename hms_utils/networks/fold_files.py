@@ -79,7 +79,11 @@ class FoldFiles:
     def _record(self, weights, record):
         for folder in (self.folder, *self.earlier):
             path, own = folder / weights, folder == self.folder
-            result = _read(folder / record) if path.is_file() else None
+            try:
+                result = _read(folder / record) if path.is_file() else None
+            except paths.OtherVersionError as error:
+                print(f"{error}: trained again")
+                continue
             if result is None or (
                 result["key"] != self.key if own else _other(result, self.key, self.data)
             ):
@@ -151,7 +155,11 @@ def earlier_folders(name, key, data):
     found = []
     for depth in ("*", "*/*", "*/*/*"):
         for folder in sorted(paths.KAGGLE_INPUT.glob(f"{depth}/models/{name}")):
-            records = [_read(path) for path in sorted(folder.glob("fold*.json"))]
+            try:
+                records = [_read(path) for path in sorted(folder.glob("fold*.json"))]
+            except paths.OtherVersionError as error:
+                print(f"{folder}: not used: {error}")
+                continue
             others = [_other(record, key, data) for record in records if record]
             if not all(others):
                 found.append(folder)
@@ -192,6 +200,8 @@ def _read(path):
         return None
     try:
         record = paths.read_record(path)
+    except paths.OtherVersionError:
+        raise
     except paths.DamagedFileError as error:
         print(f"{error}: trained again")
         return None

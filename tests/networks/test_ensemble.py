@@ -8,7 +8,7 @@ import pytest
 
 from hms_utils import networks, paths
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.images import fingerprint
+from hms_utils.images import drawing_version, fingerprint
 from hms_utils.networks import Ensemble, engines, models
 
 IMAGES = {"near": np.zeros((2, 4, 8, 16), np.uint8)}
@@ -36,10 +36,11 @@ def train(folder, name="cnn"):
     oof.to_parquet(folder / "oof" / f"{name}.parquet")
 
 
-def seal(folder, temperature=1.0):
+def seal(folder, temperature=1.0, drawn_by=None):
+    drawn_by = drawn_by or drawing_version()
     train_images = folder / "spectrograms" / "train"
     drawn = {"reduce": [16, 16], "db_range": [-10, 40], "views": ["near", "far"]}
-    paths.write_record(train_images / "settings.json", drawn)
+    paths.write_record(train_images / "settings.json", drawn | {"code": drawn_by})
     paths.write_record(train_images / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
@@ -177,6 +178,18 @@ def test_what_another_version_wrote_is_refused_in_one_line(tmp_path, format):
         networks.load_oof(tmp_path, ["cnn"], IMAGES, INDEX, FOLDS)
     with pytest.raises(ValueError, match=rf"fold0\.json: .*format {format}\)"):
         seal(tmp_path)
+
+
+def test_images_of_another_version_are_a_warning(tmp_path, capsys):
+    train(tmp_path)
+    seal(tmp_path)
+    Ensemble(tmp_path)
+    assert "WARNING" not in capsys.readouterr().out
+    seal(tmp_path, drawn_by="1234")
+    Ensemble(tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "blend.json: WARNING: the networks learnt from images that another version" in said
 
 
 def test_a_seal_that_lacks_a_part_is_refused_by_name(tmp_path):
