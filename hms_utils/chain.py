@@ -19,8 +19,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS
-from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows
-from hms_utils.images import VIEWS, reduced_shape
+from hms_utils.eeg import has_no_rows, load_metadata, read_test, select_windows, with_files
+from hms_utils.images import drawable_views, reduced_shape
 from hms_utils.scores import WELL
 from hms_utils.threads import peak_memory
 
@@ -287,12 +287,12 @@ def _require_disk(values, location, output_dir):
     if any((output_dir / "spectrograms").glob("*train*")):
         return
     try:
-        table = load_metadata(location.path, "train")
+        table = with_files(load_metadata(location.path, "train"), location.path, quiet=True)
         height, width = reduced_shape(values["REDUCE"])
     except (KeyError, ValueError, OSError):
         return  # the notebook says what is wrong with it
     n_windows = len(select_windows(table, max_patients=values["MAX_PATIENTS"], seed=values["SEED"]))
-    needed = n_windows * len(VIEWS) * len(CHAINS) * height * width
+    needed = n_windows * len(drawable_views(location.path)) * len(CHAINS) * height * width
     there = next(each for each in (output_dir, *output_dir.parents) if each.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ValueError(

@@ -71,19 +71,22 @@ def estimate(notebooks, parameters, location, *, full):
     values = {name[:2]: _values(name, parameters.get(name, {}), full) for name in chain.NOTEBOOKS}
     drawn = values["02"]
     windows = eeg.select_windows(
-        eeg.load_metadata(location.path, "train"),
+        eeg.with_files(eeg.load_metadata(location.path, "train"), location.path),
         max_patients=drawn["MAX_PATIENTS"],
         seed=drawn["SEED"],
     )
     size = f"{len(windows)} windows of {windows.patient_id.nunique()} patients"
     print(f"Estimate for {size}; timing small parts of it", flush=True)
+    views = images.drawable_views(location.path)
     page = _page_factor()
     window_seconds, window_bytes, shape = _time_drawing(windows, location.path, drawn)
     card = _time_scorecard(windows) if {"03", "04", "05"} & {n[:2] for n in notebooks} else 0.0
     paces = {}
     for number in ("03", "04"):
         if {number, "05", "06"} & {name[:2] for name in notebooks}:
-            paces[number] = _time_network(number, values[number], shape)
+            wanted = values[number]["VIEWS"].split()
+            seen = [view for view in wanted if view in views] or views
+            paces[number] = _time_network(number, values[number] | {"VIEWS": " ".join(seen)}, shape)
     n_folds = drawn["N_FOLDS"]
     costs = []
     for name in notebooks:
@@ -130,17 +133,22 @@ def table(costs):
     -------
     str
     """
-    lines = [f"{'notebook':<20}{'time':>9}{'range':>20}{'memory':>9}{'disk':>9}  cheaper"]
     whole = Cost(
         "all", sum(cost.seconds for cost in costs), max(cost.memory for cost in costs),
         sum(cost.disk for cost in costs), "",
     )  # fmt: skip
+    rows = [("notebook", "time", "range", "memory", "disk", "cheaper")]
     for cost in (*costs, whole):
         least, most = (_time(cost.seconds * factor) for factor in (1 / _SPREAD, _SPREAD))
-        sizes = "".join(f"{size / 1e9:>6.1f} GB" for size in (cost.memory, cost.disk))
-        line = f"{cost.notebook:<20}{_time(cost.seconds):>9}{f'{least} to {most}':>20}{sizes}"
-        lines.append(f"{line}  {cost.cheaper}".rstrip())
-    return "\n".join(lines)
+        sizes = (f"{size / 1e9:.1f} GB" for size in (cost.memory, cost.disk))
+        rows.append(
+            (cost.notebook, _time(cost.seconds), f"{least} to {most}", *sizes, cost.cheaper)
+        )
+    name, *numbers, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(
+        "  ".join((row[0].ljust(name), *map(str.rjust, row[1:-1], numbers), row[-1])).rstrip()
+        for row in rows
+    )
 
 
 def _time(seconds):

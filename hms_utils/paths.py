@@ -26,12 +26,21 @@ SYNTHETIC_NOTICE = (
 SYNTHETIC_MODELS_NOTICE = (
     "The models were trained on SYNTHETIC recordings: their answers say nothing about a patient."
 )
-DATA_FILES = ("train.csv", "train_eegs", "train_spectrograms")
+TRAIN_TABLE, RECORDINGS = "train.csv", ("train_eegs", "train_spectrograms")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+# Of the JSON files that one stage leaves to later ones: raised when what they hold, or what it
+# means, changes.
+FORMAT = 2
 
 
 class DamagedFileError(ValueError):
     """A file of an earlier stage that is there, but not as the suite wrote it."""
+
+
+class OtherVersionError(DamagedFileError):
+    """A file of an earlier stage that another version of the suite wrote."""
 
 
 class UnwritableError(OSError):
@@ -69,12 +78,19 @@ def competition_dir():
     return _root() / "data" / COMPETITION
 
 
+def _lacks(path):
+    """Return what a folder needs to hold data and has not: EEGs or spectrograms are enough."""
+    missing = [] if (path / TRAIN_TABLE).exists() else [TRAIN_TABLE]
+    there = any((path / name).exists() for name in RECORDINGS)
+    return missing if there else [*missing, *RECORDINGS]
+
+
 def _require_data(path, reason):
-    missing = [name for name in DATA_FILES if not (path / name).exists()]
-    if missing:
+    if missing := _lacks(path):
         found = "no such folder" if not path.is_dir() else "it lacks " + ", ".join(missing)
         raise FileNotFoundError(
-            f"{path} ({reason}): expected a folder with {', '.join(DATA_FILES)}; {found}"
+            f"{path} ({reason}): expected a folder with {TRAIN_TABLE} and {' or '.join(RECORDINGS)}"
+            f"; {found}"
         )
     return DataLocation(path.resolve(), reason)
 
@@ -108,7 +124,7 @@ def find_data_dir(data_dir=None):
         return _require_data(path, "named by HMS_DATA_DIR")
     for depth in ("*", "*/*", "*/*/*"):
         for table in sorted(KAGGLE_INPUT.glob(f"{depth}/train.csv")):
-            if all((table.parent / name).exists() for name in DATA_FILES):
+            if not _lacks(table.parent):
                 return DataLocation(table.parent.resolve(), "mounted by Kaggle")
     path = competition_dir()
     if not path.is_dir() or not any(path.iterdir()):
@@ -292,6 +308,31 @@ def write_json(path, content):
 def read_json(path, notebook=""):
     """Read the dict that a JSON file holds, as `read`."""
     return read(path, lambda file: dict(json.loads(file.read_text(encoding="utf-8"))), notebook)
+
+
+def write_record(path, content):
+    """Write the JSON that later stages rely on, by `write_json`, with its `FORMAT`."""
+    write_json(path, {"format": FORMAT, **content})
+
+
+def read_record(path, notebook=""):
+    """Read what `write_record` wrote, as `read_json`, or say that another version wrote it.
+
+    Raises
+    ------
+    OtherVersionError
+        If its format is not that of this version.
+    DamagedFileError, OSError
+        As `read_json`.
+    """
+    content = read_json(path, notebook)
+    if (found := content.pop("format", 1)) != FORMAT:
+        again = f"run notebooks/{notebook}.ipynb again, or " if notebook else ""
+        raise OtherVersionError(
+            f"{path}: expected what this version of hms_utils writes (format {FORMAT}), found "
+            f"another's (format {found}); {again}use the version that wrote it"
+        )
+    return content
 
 
 def read(path, reader, notebook=""):

@@ -1,5 +1,6 @@
 """The estimate of a run: what it adds up, and that it measures what it says."""
 
+import re
 import time
 
 import numpy as np
@@ -60,6 +61,20 @@ def test_the_table_has_a_range_and_a_sum(sample_dir, paces):
     assert estimate.table([estimate.Cost("all", 7200.0, 2e9, 3e9, "")]).splitlines()[1].split() == (
         ["all", "2.0", "h", "1.6", "h", "to", "2.5", "h", "2.0", "GB", "3.0", "GB"]
     )
+
+
+def test_columns_stay_apart_however_long_the_numbers_are():
+    many = [
+        estimate.Cost("01_eda", 1164.0, 2e9, 3e9, "fewer"),
+        estimate.Cost("04_efficientnet_b0", 3.6e7, 1e14, 1e15, "a GPU"),
+    ]
+    header, *lines = estimate.table(many).splitlines()
+    cells = [re.split(r" {2,}", line) for line in lines]
+    assert cells[0] == ["01_eda", "19.4 min", "15.5 min to 24.2 min", "2.0 GB", "3.0 GB", "fewer"]
+    assert cells[1][1:4] == ["10000.0 h", "8000.0 h to 12500.0 h", "100000.0 GB"]
+    ends = [[match.end() for match in re.finditer(r"\S+(?: \S+)*", line)][1:5] for line in lines]
+    assert ends == [ends[0]] * 3
+    assert [header[:end].split()[-1] for end in ends[0]] == ["time", "range", "memory", "disk"]
 
 
 def test_the_pace_is_that_of_steps_and_images(monkeypatch):

@@ -45,6 +45,15 @@ def test_data_folder_of_the_checkout_is_the_last_place(tmp_path, monkeypatch):
     assert paths.find_data_dir().path == folder
 
 
+@pytest.mark.parametrize("kind", ["train_eegs", "train_spectrograms"])
+def test_eegs_or_spectrograms_are_enough(tmp_path, kind):
+    (make_data(tmp_path / "a") / kind).rmdir()
+    assert paths.find_data_dir(tmp_path / "a").path == tmp_path / "a"
+    (tmp_path / "a" / "train.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks train\.csv$"):
+        paths.find_data_dir(tmp_path / "a")
+
+
 @pytest.mark.parametrize("by_environment", [False, True])
 def test_folder_that_was_asked_for_is_never_replaced(tmp_path, monkeypatch, by_environment):
     missing = tmp_path / "nothing"
@@ -54,7 +63,7 @@ def test_folder_that_was_asked_for_is_never_replaced(tmp_path, monkeypatch, by_e
         paths.find_data_dir(None if by_environment else missing)
     missing.mkdir()
     (missing / "train.csv").touch()
-    with pytest.raises(FileNotFoundError, match="lacks train_eegs, train_spectrograms"):
+    with pytest.raises(FileNotFoundError, match=r"lacks train_eegs, train_spectrograms$"):
         paths.find_data_dir(missing)
 
 
@@ -68,6 +77,24 @@ def test_output_goes_to_the_checkout_or_to_kaggle(tmp_path, monkeypatch):
 def test_require_names_the_notebook(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"run notebooks/02_spectrograms\.ipynb first"):
         paths.require(tmp_path / "folds.parquet", "02_spectrograms")
+
+
+@pytest.mark.parametrize("written", [{}, {"format": 1}, {"format": 999}])
+def test_a_record_of_another_version_is_named(tmp_path, written):
+    path = tmp_path / "record.json"
+    paths.write_record(path, {"a": 1})
+    assert paths.read_record(path, "05_comparison") == {"a": 1}
+    paths.write_json(path, written | {"a": 1})
+    found = written.get("format", 1)
+    with pytest.raises(paths.DamagedFileError) as caught:
+        paths.read_record(path, "05_comparison")
+    assert str(caught.value) == (
+        f"{path}: expected what this version of hms_utils writes (format {paths.FORMAT}), found "
+        f"another's (format {found}); run notebooks/05_comparison.ipynb again, or use the version "
+        "that wrote it"
+    )
+    with pytest.raises(paths.DamagedFileError, match=r"\); use the version that wrote it$"):
+        paths.read_record(path)
 
 
 def test_replacing_leaves_the_old_file_or_the_whole_new_one(tmp_path):

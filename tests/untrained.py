@@ -4,10 +4,10 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import VOTE_COLUMNS
-from hms_utils.images import VIEWS
+from hms_utils.images import VIEWS, drawing_version
 
 
-def seal_untrained(folder, builders, *, reduce, views=VIEWS, n_folds=2):
+def seal_untrained(folder, builders, *, reduce, views=VIEWS, drawn=VIEWS, n_folds=2):
     """Write untrained networks whose answers depend on their images, as notebook 5 does.
 
     Parameters
@@ -18,7 +18,8 @@ def seal_untrained(folder, builders, *, reduce, views=VIEWS, n_folds=2):
         what its last weights are multiplied: without training answers hardly differ.
     reduce : tuple of int
         By what tiles are shrunk.
-    views : sequence of str
+    views, drawn : sequence of str
+        What the networks look at, of what is drawn.
     n_folds : int
     """
     from hms_utils import networks
@@ -34,10 +35,12 @@ def seal_untrained(folder, builders, *, reduce, views=VIEWS, n_folds=2):
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path)
             key = {"data": "images", "views": list(views)}
-            paths.write_json(path.with_suffix(".json"), {"key": key})
+            paths.write_record(path.with_suffix(".json"), {"key": key})
     train = folder / "spectrograms" / "train"
-    paths.write_json(train / "settings.json", {"reduce": reduce, "db_range": [-20, 40]})
-    paths.write_json(train / "source.json", {"data": "/data", "synthetic": True})
+    drawn = {"reduce": reduce, "db_range": [-20, 40], "views": list(drawn)}
+    drawn["code"] = drawing_version()
+    paths.write_record(train / "settings.json", drawn)
+    paths.write_record(train / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[1, 2, 3, 4, 5, 6]], columns=list(VOTE_COLUMNS))
     fitted = {
         name: {"temperature": 1.0 + 0.2 * k, "share": 1 / len(builders)}

@@ -41,9 +41,10 @@ def card_with_cases(
     matplotlib Figure
     """
     window, votes = index.iloc[row], index[list(VOTE_COLUMNS)].to_numpy()
+    view = "eeg50" if "eeg50" in pictures else next(iter(pictures))  # of spectrograms alone
     (divergence,) = row_divergence(votes[[row]], prediction[[row]])
     shown = [
-        (f"EEG {index.eeg_id.iloc[case]}", pictures["eeg50"][case], votes[case])
+        (f"EEG {index.eeg_id.iloc[case]}", pictures[view][case], votes[case])
         for case in cases.get(row, ())
     ]
     return card_of_window(

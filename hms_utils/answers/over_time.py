@@ -18,7 +18,7 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 from hms_utils.eeg import differences_of, has_signal
-from hms_utils.images import N_ROWS, VIEWS, draw_window, long_spectrogram, n_long_rows
+from hms_utils.images import N_ROWS, draw_window, long_spectrogram, n_long_rows
 from hms_utils.plots import draw_course
 from hms_utils.progress import progress
 
@@ -117,7 +117,8 @@ def _draw(recording, starts, rows, settings):
         if seen[number]:
             long = rows[(start - starts[0]) // SPECTROGRAM_STEP :][:N_ROWS]
             drawn.append(draw_window(differences, long, **settings))
-    return seen, {view: np.array([images[view] for images in drawn]) for view in VIEWS}
+    views = settings["views"]
+    return seen, {view: np.array([images[view] for images in drawn]) for view in views}
 
 
 def notices(synthetic):

@@ -12,6 +12,7 @@ competition's columns, or as differences along the four chains (`bipolar`, of an
 from hms_utils.eeg.examples import ARTEFACT, Example, find_examples
 from hms_utils.eeg.files import (
     cut,
+    has_eegs,
     is_readable,
     read_eeg,
     read_label_window,
@@ -64,6 +65,7 @@ __all__ = [
     "draw_patients",
     "fill_gaps",
     "find_examples",
+    "has_eegs",
     "has_no_rows",
     "has_signal",
     "is_readable",

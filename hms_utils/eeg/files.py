@@ -27,6 +27,11 @@ def source_files(data_dir, split, eeg_id, spectrogram_id):
     )
 
 
+def has_eegs(data_dir):
+    """Return whether the data has any training EEG, or is of spectrograms alone."""
+    return any((Path(data_dir) / "train_eegs").glob("*.parquet"))
+
+
 def read_label_window(data_dir, row):
     """Read a training window: its EEG and the ten minutes of spectrogram around it.
 
@@ -40,19 +45,22 @@ def read_label_window(data_dir, row):
     Returns
     -------
     eeg : ndarray of float32, shape (10000, 20)
-        As `read_eeg`, the 50 s around the label.
+        As `read_eeg`, the 50 s around the label; all NaN if the data has no EEGs.
     rows : ndarray of float32, shape (300, 400)
         As `read_spectrogram`; all NaN if there is no such file.
 
     Raises
     ------
     FileNotFoundError
-        If the EEG is missing.
+        If the EEG is missing from data that has others.
     ValueError
         If a file cannot be read, or ends before the window.
     """
     near, far = source_files(Path(data_dir), "train", row.eeg_id, row.spectrogram_id)
-    eeg = cut(read_eeg(near), row.eeg_label_offset_seconds, EEG_SECONDS, SFREQ, near)
+    if near.is_file() or has_eegs(data_dir):
+        eeg = cut(read_eeg(near), row.eeg_label_offset_seconds, EEG_SECONDS, SFREQ, near)
+    else:
+        eeg = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
     rate = 1 / SPECTROGRAM_STEP
     if not far.is_file():
         shape = SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import signal
 
 from hms_utils.constants import EEG_SECONDS, ELECTRODES, SFREQ
-from hms_utils.eeg.files import cut, read_eeg, source_files
+from hms_utils.eeg.files import cut, has_eegs, read_eeg, source_files
 from hms_utils.eeg.montage import F_HIGH, amplitude, bipolar, fill_gaps
 from hms_utils.progress import progress
 
@@ -35,7 +35,11 @@ def survey(windows, data_dir, *, n_recordings=100):
         share of power that lies above 20 Hz.
     spectra : DataFrame
         By frequency in Hz, for each recording the median of its differences, dB re 1 µV²/Hz.
+        Both are empty of data without EEGs.
     """
+    if not has_eegs(data_dir):
+        print("No EEG is there to measure: left out are the pictures of recordings")
+        return pd.DataFrame(), pd.DataFrame()
     rows = windows.drop_duplicates("eeg_id")
     rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, n_recordings).astype(int))]
     lines, spectra = {}, {}

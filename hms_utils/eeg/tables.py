@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.eeg.files import has_eegs
 
 TRAIN_COLUMNS = (
     "eeg_id",
@@ -114,14 +115,18 @@ def _whole(path, column):
     return column.astype(np.int64)
 
 
-def with_files(metadata, data_dir):
+def with_files(metadata, data_dir, *, quiet=False):
     """Leave out rows whose EEG is not there, and say on how much of the table the rest stands.
+
+    In data without any EEG it is the spectrogram that a row needs.
 
     Parameters
     ----------
     metadata : DataFrame
         As `load_metadata` returns it of the training rows.
     data_dir : path-like
+    quiet : bool
+        Say nothing.
 
     Returns
     -------
@@ -131,22 +136,33 @@ def with_files(metadata, data_dir):
     Raises
     ------
     FileNotFoundError
-        If there is none of the EEGs.
+        If there is none of the EEGs, or of the spectrograms where these are alone.
     """
     data_dir = Path(data_dir)
-    here = metadata.eeg_id.isin(_ids(data_dir / "train_eegs"))
+    alone = not has_eegs(data_dir)
+    near = metadata.eeg_id.isin(_ids(data_dir / "train_eegs"))
     far = metadata.spectrogram_id.isin(_ids(data_dir / "train_spectrograms"))
+    here, kind = (far, "spectrogram") if alone else (near, "EEG")
+    ids = metadata[f"{kind.lower()}_id"]
     if not here.any():
         raise FileNotFoundError(
-            f"{data_dir / 'train_eegs'}: expected an EEG of train.csv, found none of "
-            f"{metadata.eeg_id.nunique()}"
+            f"{data_dir / f'train_{kind.lower()}s'}: expected {'a' if alone else 'an'} {kind} of "
+            f"train.csv, found none of {ids.nunique()}{', and no EEG' * alone}"
         )
-    missing = metadata.eeg_id[~here]
-    print(
-        f"This page stands on {here.sum():,} of {len(metadata):,} rows of train.csv "
-        f"({here.mean():.0%}): left out are {len(missing):,} rows of {missing.nunique():,} EEGs "
-        f"that are not there; {(here & ~far).sum():,} rows have no spectrogram file"
-    )
+    if not quiet:
+        others = f"{(near & ~far).sum():,} rows have no spectrogram file"
+        if alone:
+            others = "no EEG is there, so that all is of spectrograms alone"
+        elif (far & ~near).sum() > near.sum():
+            others += (
+                "; a folder without train_eegs would stand on spectrograms alone, "
+                f"{far.sum():,} rows"
+            )
+        print(
+            f"This page stands on {here.sum():,} of {len(metadata):,} rows of train.csv "
+            f"({here.mean():.0%}): left out are {(~here).sum():,} rows of "
+            f"{ids[~here].nunique():,} {kind}s that are not there; {others}"
+        )
     return metadata[here].reset_index(drop=True)
 
 

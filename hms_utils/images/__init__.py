@@ -8,7 +8,7 @@ competition's own, which makes the ten minutes of any EEG (`long_spectrogram`), 
 the folds. Notebook 2 is about it, 1 draws single windows, 3 to 5 load what 2 wrote.
 """
 
-from hms_utils.images.cache import build
+from hms_utils.images.cache import build, drawable_views
 from hms_utils.images.competition import (
     LEAD,
     N_ROWS,
@@ -19,11 +19,11 @@ from hms_utils.images.competition import (
     read_long_spectrogram,
     spectrogram_image,
 )
-from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window
+from hms_utils.images.draw import QUALITY, VIEW_SECONDS, VIEWS, draw_window, drawing_version
 from hms_utils.images.folds import assign_folds, make_folds, save_folds
 from hms_utils.images.mel import ZOOM_WINDOW, eeg_image, mel_spectrogram
 from hms_utils.images.pixels import DB_RANGE, F_MAX, N_FRAMES, reduced_shape
-from hms_utils.images.stored import fingerprint, load
+from hms_utils.images.stored import choose_views, fingerprint, load
 from hms_utils.images.streaming import stream
 from hms_utils.images.wave import wave_image
 from hms_utils.images.workers import cluster
@@ -40,9 +40,12 @@ __all__ = [
     "ZOOM_WINDOW",
     "assign_folds",
     "build",
+    "choose_views",
     "cluster",
     "competition_spectrogram",
     "draw_window",
+    "drawable_views",
+    "drawing_version",
     "eeg_image",
     "fingerprint",
     "likeness",

@@ -12,9 +12,9 @@ from joblib import delayed
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS
-from hms_utils.eeg import is_readable, source_files
+from hms_utils.eeg import has_eegs, is_readable, source_files
 from hms_utils.images import draw, pixels
-from hms_utils.images.draw import QUALITY, RECORD, UNREADABLE, VIEWS
+from hms_utils.images.draw import ALONE, QUALITY, RECORD, UNREADABLE, VIEWS
 from hms_utils.images.pixels import DB_RANGE
 from hms_utils.images.stored import TABLES, checksums, open_images
 from hms_utils.images.workers import workers
@@ -43,8 +43,9 @@ def build(
     not the ones that were drawn; all of them if the windows, the settings or the
     code have changed, or if some had been left out. What cannot be read is left
     out and listed in ``problems.csv``, as are gaps and recordings without a
-    spectrogram file, whose view ``kaggle600`` is computed or stays black. A file that the system
-    did not let us read is tried again by the next call.
+    spectrogram file, whose view ``kaggle600`` is computed or stays black. Of data without any
+    EEG that view alone is drawn. A file that the system did not let us read is tried again by
+    the next call.
 
     Parameters
     ----------
@@ -83,9 +84,10 @@ def build(
         raise ValueError(f"expected reduce to be two of 1, 2, 4 and 8, found {reduce}")
     windows = windows.reset_index(drop=True)
     settings = {
-        "code": paths.code_version(*draw.CODE),
+        "code": draw.drawing_version(),
         "reduce": list(reduce),
         "db_range": None if db_range is None else list(db_range),
+        "views": list(drawable_views(data_dir)),
         "windows": hashlib.sha256(windows.to_csv(index=False).encode()).hexdigest(),
     }
     folder = Path(output_dir) / "spectrograms" / "train"
@@ -93,6 +95,11 @@ def build(
         _build(folder, windows, Path(data_dir), settings, n_jobs, scheduler)
     _report_problems(folder)
     return folder
+
+
+def drawable_views(data_dir):
+    """Return the views that can be drawn of training data: of spectrograms alone it is one."""
+    return VIEWS if has_eegs(data_dir) else ALONE
 
 
 def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
@@ -123,8 +130,8 @@ def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
     if records is None:
         _remove(partial)
         with paths.writing(partial):
-            _create(partial, len(windows), settings["reduce"])
-        paths.write_json(partial / "settings.json", settings)
+            _create(partial, len(windows), settings)
+        paths.write_record(partial / "settings.json", settings)
         missing = np.ones(len(windows), bool)
     _draw(partial, windows, missing, stamps, data_dir, settings, n_jobs, scheduler)
     if _read_json(partial / "settings.json") != settings:
@@ -134,7 +141,7 @@ def _build(folder, windows, data_dir, settings, n_jobs, scheduler):
         _write_source(partial, data_dir)
     _remove(folder)
     partial.rename(folder)
-    paths.write_json(folder / "settings.json", settings)
+    paths.write_record(folder / "settings.json", settings)
 
 
 def _stamps(windows, data_dir):
@@ -151,9 +158,9 @@ def _stamps(windows, data_dir):
 
 
 def _read_json(path):
-    """Return what a file of the cache holds, or None if it is missing or damaged."""
+    """Return what a file of the cache holds, or None if missing, damaged or of another version."""
     try:
-        return paths.read_json(path) if path.is_file() else None
+        return paths.read_record(path) if path.is_file() else None
     except paths.DamagedFileError as error:
         print(f"{error}; made again")
 
@@ -162,7 +169,7 @@ def _write_source(folder, data_dir):
     synthetic = (data_dir / paths.SYNTHETIC_MARK).is_file()
     source = {"data": str(data_dir), "synthetic": synthetic}
     source["checksums"] = {name: paths.checksum(folder / name) for name in TABLES}
-    paths.write_json(folder / "source.json", source)
+    paths.write_record(folder / "source.json", source)
 
 
 def _missing(folder, windows, stamps, data_dir):
@@ -201,10 +208,10 @@ def _remove(folder):
         shutil.rmtree(folder)
 
 
-def _create(folder, n_windows, reduce):
+def _create(folder, n_windows, settings):
     folder.mkdir(parents=True)
-    height, width = pixels.reduced_shape(reduce)
-    for view in VIEWS:
+    height, width = pixels.reduced_shape(settings["reduce"])
+    for view in settings["views"]:
         path = folder / f"{view}.npy"
         np.lib.format.open_memmap(path, "w+", np.uint8, (n_windows, len(CHAINS), height, width))
         if hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a crash later
@@ -217,7 +224,8 @@ def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, schedule
     """Draw the windows that are missing."""
     arrays, records = open_images(folder, "r+")
     missing = windows[missing]
-    missing = missing[_seen(missing, records, stamps, data_dir)]
+    alone = tuple(arrays) == ALONE
+    missing = missing[_seen(missing, records, stamps, data_dir, alone)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
     jobs = []
     for spectrogram_id, group in missing.groupby("spectrogram_id", sort=False):
@@ -251,11 +259,11 @@ def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, schedule
     )
 
 
-def _seen(windows, records, stamps, data_dir):
-    """Return which windows' EEG is there, and record the others as failed."""
+def _seen(windows, records, stamps, data_dir, alone):
+    """Return which windows' file is there that they need, and record the others as failed."""
     seen = []
     for row, eeg_id, spectrogram_id in windows[["eeg_id", "spectrogram_id"]].itertuples(name=None):
-        path, _ = source_files(data_dir, "train", eeg_id, spectrogram_id)
+        path = source_files(data_dir, "train", eeg_id, spectrogram_id)[alone]
         seen.append(path.is_file())
         if not seen[-1]:
             records[row] = np.zeros((), RECORD)
@@ -272,8 +280,9 @@ def _leave_out_failed(folder):
         raise ValueError(f"none of {len(good)} windows can be drawn: {records['reason'][0]}")
     if not good.all():
         # Interrupted from here on, it has no settings and is begun anew.
+        arrays, _ = open_images(folder)
         (folder / "settings.json").unlink()
-        for view in VIEWS:
+        for view in arrays:
             _keep_rows(folder / f"{view}.npy", np.flatnonzero(good))
     return records
 

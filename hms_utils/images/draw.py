@@ -6,6 +6,7 @@ import numpy as np
 
 from hms_utils.constants import (
     CHAINS,
+    EEG_COLUMNS,
     EEG_SECONDS,
     ELECTRODES,
     LABEL_SECONDS,
@@ -48,15 +49,18 @@ VIEW_SECONDS = {
     "wave": LABEL_SECONDS,
 }
 VIEWS = tuple(VIEW_SECONDS)
+ALONE = ("kaggle600",)  # what can be drawn of a spectrogram without its EEG
 # Seconds and samples of a frame's window of the first two.
 EEG_VIEWS = ((EEG_SECONDS, mel.N_WINDOW), (LABEL_SECONDS, mel.ZOOM_WINDOW))
 QUALITY = ("nan_share", "flat_channels", "amplitude", "spectrogram_nan_share")
-# What stands for a spectrogram that is not there.
+# What stands for an EEG and a spectrogram that are not there.
+NO_EEG = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
 ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
 NO_SPECTROGRAM = "no spectrogram file"
 COMPUTED = "no spectrogram file, computed from the EEG"
+NO_POWER = "expected power, found none"
 NO_SIGNAL = "expected EEG, found no signal in any electrode"
 UNREADABLE = b"unreadable"  # the stamp of a window of which a file could not be read
 # What is kept of each window besides its images while they are drawn.
@@ -64,6 +68,11 @@ RECORD = np.dtype(
     [("stamp", "S16"), ("checksum", np.uint32), ("failed", bool), ("reason", "U300")]
     + [(name, np.int16 if name == "flat_channels" else np.float32) for name in QUALITY]
 )
+
+
+def drawing_version():
+    """Return a digest of the code that draws, for telling images of another version."""
+    return code_version(*CODE)
 
 
 def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
@@ -84,13 +93,14 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
         scattered by joblib to one of a cluster's workers and lost with it; a
         list travels with the task.
     settings : dict
-        With ``reduce`` and ``db_range``, as `cache.build` takes them, and ``code``.
+        With ``reduce`` and ``db_range``, as `cache.build` takes them, ``code``, and ``views``:
+        either `VIEWS` or `ALONE`, for which no EEG is read.
 
     Returns
     -------
     numbers : list of int
     images : dict of str to ndarray of uint8, shape (n_windows, 4, height, width)
-        Each of `VIEWS`.
+        Each of the views.
     records : ndarray of `RECORD`, shape (n_windows,)
         Quality, or why a window cannot be drawn: that stops no other.
     n_bytes : int
@@ -103,11 +113,12 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     RuntimeError
         If a cluster's worker has another version of this package.
     """
-    if settings["code"] != code_version(*CODE):
+    if settings["code"] != drawing_version():
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
+    alone = tuple(settings["views"]) == ALONE
     shape = len(windows), len(CHAINS), *pixels.reduced_shape(reduce)
-    images = {view: np.zeros(shape, np.uint8) for view in VIEWS}
+    images = {view: np.zeros(shape, np.uint8) for view in settings["views"]}
     records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
     for eeg_id, group in groupby(range(len(windows)), key=lambda number: windows[number][1]):
         rows = list(group)
@@ -116,8 +127,9 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
             if spectrogram is None and spectrogram_id is not None:
                 spectrogram = read_spectrogram(path)
                 n_bytes += path.stat().st_size
-            eeg = read_eeg(eeg_path)
-            n_bytes += eeg_path.stat().st_size
+            if not alone:
+                eeg = read_eeg(eeg_path)
+                n_bytes += eeg_path.stat().st_size
         except FileNotFoundError:
             raise
         except (ValueError, OSError) as error:
@@ -127,7 +139,9 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
         for row in rows:
             _, _, near, far = windows[row]
             try:
-                window = cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
+                window = NO_EEG if alone else cut(eeg, near, EEG_SECONDS, SFREQ, eeg_path)
+                if spectrogram_id is None and alone:
+                    raise ValueError(NO_SPECTROGRAM)
                 if spectrogram_id is None and len(eeg) >= SPECTROGRAM_SECONDS * SFREQ:
                     whole = Recording(
                         eeg_path, len(eeg), lambda start, stop, eeg=eeg: eeg[start:stop]
@@ -149,19 +163,22 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
                 records["reason"][row] = "negative power, taken as missing"
                 long = np.where(long < 0, np.nan, long)
             differences = bipolar(window)
-            drawn = draw_window(differences, long, reduce=reduce, db_range=db_range)
+            options = {"reduce": reduce, "db_range": db_range, "views": settings["views"]}
+            drawn = draw_window(differences, long, **options)
             for view, picture in drawn.items():
                 images[view][row] = picture
             _judge(window, differences, long, records[row : row + 1])
-            if np.isnan(records["amplitude"][row]):
+            if alone:
+                records["nan_share"][row] = np.nan  # nothing was read that could have gaps
+            if np.isnan(long).all() if alone else np.isnan(records["amplitude"][row]):
                 records["failed"][row] = True
-                name = f"{eeg_path.parent.name}/{eeg_path.name}"
-                records["reason"][row] = f"{name}: {NO_SIGNAL}"
+                source, reason = (path, NO_POWER) if alone else (eeg_path, NO_SIGNAL)
+                records["reason"][row] = f"{source.parent.name}/{source.name}: {reason}"
     return [number for number, *_ in windows], images, records, n_bytes
 
 
-def draw_window(differences, spectrogram, *, reduce, db_range):
-    """Draw all views of one window.
+def draw_window(differences, spectrogram, *, reduce, db_range, views=VIEWS):
+    """Draw the views of one window.
 
     Parameters
     ----------
@@ -171,19 +188,20 @@ def draw_window(differences, spectrogram, *, reduce, db_range):
         Of the ten minutes around it; NaN where there is none.
     reduce, db_range
         As for `cache.build`.
+    views : sequence of str
+        `VIEWS` or `ALONE`.
 
     Returns
     -------
     dict of str to ndarray of uint8, shape (4, height, width)
-        By `VIEWS`.
+        By `views`.
     """
-    pictures = [
-        *mel.eeg_images(differences, EEG_VIEWS, db_range=db_range),
-        competition.spectrogram_image(spectrogram, db_range=db_range),
-        wave.wave_image(differences),
-    ]
+    pictures = [competition.spectrogram_image(spectrogram, db_range=db_range)]
+    if tuple(views) != ALONE:
+        near = mel.eeg_images(differences, EEG_VIEWS, db_range=db_range)
+        pictures = [*near, *pictures, wave.wave_image(differences)]
     reduced = [pixels.reduce_image(picture, reduce) for picture in pictures]
-    return dict(zip(VIEWS, reduced, strict=True))
+    return dict(zip(views, reduced, strict=True))
 
 
 def _judge(eeg, differences, spectrogram, record):

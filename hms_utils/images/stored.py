@@ -28,8 +28,8 @@ def load(folder, *, quiet=False):
     Returns
     -------
     images : dict of str to memory-mapped ndarray of uint8
-        For each of `VIEWS` the array (n_windows, 4, height, width); axes are
-        window, chain, frequency, time.
+        For each view that was drawn, all of `VIEWS` or that of spectrograms alone, the
+        array (n_windows, 4, height, width); axes are window, chain, frequency, time.
     index : DataFrame
         The windows, row by row as in the images, and their quality:
         ``nan_share`` and ``flat_channels`` of the electrodes,
@@ -45,7 +45,7 @@ def load(folder, *, quiet=False):
     """
     folder = Path(folder)
     path = paths.require(folder / "index.parquet", _NOTEBOOK)
-    source = paths.read_json(folder / "source.json", _NOTEBOOK)
+    source = paths.read_record(folder / "source.json", _NOTEBOOK)
     index = paths.read(path, pd.read_parquet, _NOTEBOOK)
     images, records = open_images(folder)
     same = np.array_equal(records["checksum"][~records["failed"]], checksums(images))
@@ -60,6 +60,38 @@ def load(folder, *, quiet=False):
         if source["synthetic"]:
             print(paths.SYNTHETIC_NOTICE)
     return images, index
+
+
+def choose_views(wanted, images):
+    """Return which of some views there are images of, and say which there are not.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Among `VIEWS`.
+    images : dict of str to ndarray of uint8
+        As `load` returns them.
+
+    Returns
+    -------
+    list of str
+        Those of `wanted` that were drawn; if none was, all that were.
+
+    Raises
+    ------
+    ValueError
+        If there are no such views.
+    """
+    if not wanted or set(wanted) - set(VIEWS):
+        raise ValueError(f"expected views among {list(VIEWS)}, found {list(wanted)}")
+    missing = [view for view in wanted if view not in images]
+    chosen = [view for view in wanted if view in images] or list(images)
+    if missing:
+        print(
+            f"Views: {' '.join(chosen)}; left out are {' '.join(missing)}, which the data has "
+            "no EEG for"
+        )
+    return chosen
 
 
 def fingerprint(images, index, folds):
@@ -86,10 +118,10 @@ def fingerprint(images, index, folds):
 
 def open_images(folder, mode="r"):
     """Open the images of each view, and the records, whose number may be greater."""
-    settings = paths.read_json(folder / "settings.json", _NOTEBOOK)
+    settings = paths.read_record(folder / "settings.json", _NOTEBOOK)
     tile = len(CHAINS), *pixels.reduced_shape(settings["reduce"])
     arrays = {}
-    for name in ("records", *VIEWS):
+    for name in ("records", *settings["views"]):
         path = folder / f"{name}.npy"
         array = paths.read(path, lambda path: np.load(path, mmap_mode=mode), _NOTEBOOK)
         expected = (RECORD, ()) if name == "records" else (np.uint8, tile)

@@ -13,7 +13,6 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from hms_utils.constants import EEG_SECONDS, SFREQ, SPECTROGRAM_SECONDS, SPECTROGRAM_STEP
 from hms_utils.eeg import judge_amplitude, source_files
 from hms_utils.images import draw
-from hms_utils.paths import code_version
 from hms_utils.threads import processes
 
 # Recordings that are drawn while as many are predicted; the first is slow, as all is new.
@@ -38,7 +37,7 @@ def stream(test, data_dir, settings, *, n_jobs, until):
         As `eeg.read_test` returns it.
     data_dir : path-like
     settings : dict
-        ``reduce`` and ``db_range``, as `build` takes them.
+        ``reduce`` and ``db_range``, as `build` takes them, and ``views``: which to draw.
     n_jobs : int
         Processes, two or more: in this one a recording could not be given up.
     until : float
@@ -97,6 +96,8 @@ def _draw_apart(job, until):
 def _draw(data_dir, eeg_id, spectrogram_id, settings):
     """Draw one test recording, without its spectrogram if that cannot be read.
 
+    Networks of spectrograms alone need nothing else: then no EEG is read.
+
     Parameters
     ----------
     data_dir : Path
@@ -108,7 +109,7 @@ def _draw(data_dir, eeg_id, spectrogram_id, settings):
     Returns
     -------
     images : dict of str to ndarray of uint8, shape (1, 4, height, width), or None
-        By `VIEWS`; None if there is nothing to predict from.
+        By view; None if there is nothing to predict from.
     reason : str
         What is wrong and what follows, or "".
     seconds : float
@@ -116,7 +117,7 @@ def _draw(data_dir, eeg_id, spectrogram_id, settings):
     """
     started, answered = monotonic(), "answered all the same"
     images, notes = _try_to_draw(data_dir, eeg_id, spectrogram_id, settings)
-    if images is None and spectrogram_id is not None:
+    if images is None and spectrogram_id is not None and not _alone(settings):
         images, others = _try_to_draw(data_dir, eeg_id, None, settings)
         notes = others if images is None else [*notes, *set(others) - {draw.NO_SPECTROGRAM}]
         answered = "answered without the spectrogram"
@@ -129,25 +130,26 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
     """Return a recording's images, or None, and what is wrong with it, a list of str."""
     window = 0, eeg_id, 0.0, 0.0
     try:
-        settings = settings | {"code": code_version(*draw.CODE)}
+        settings = settings | {"code": draw.drawing_version()}
         _, images, (record,), _ = draw.draw_recordings(
             data_dir, "test", spectrogram_id, [window], settings
         )
         if record["failed"]:
             return None, [str(record["reason"])]
-        name = f"test_eegs/{eeg_id}.parquet"
-        try:
-            unusual = judge_amplitude(record["amplitude"])
-        except ValueError as error:
-            return None, [f"{name}: {error}"]
         notes = [str(record["reason"])] if record["reason"] else []
-        if unusual:
-            notes.append(f"{name}: {unusual}")
-        if record["nan_share"] > _MOST_MISSING:
-            notes.append(f"{name}: {record['nan_share']:.0%} of the EEG is missing")
+        name = f"test_eegs/{eeg_id}.parquet"
+        if not _alone(settings):
+            try:
+                unusual = judge_amplitude(record["amplitude"])
+            except ValueError as error:
+                return None, [f"{name}: {error}"]
+            if unusual:
+                notes.append(f"{name}: {unusual}")
+            if record["nan_share"] > _MOST_MISSING:
+                notes.append(f"{name}: {record['nan_share']:.0%} of the EEG is missing")
         files = source_files(data_dir, "test", eeg_id, spectrogram_id)
-        n_files = 1 if spectrogram_id is None else 2
-        for path, length in zip(files[:n_files], _LENGTHS[:n_files], strict=True):
+        read = slice(int(_alone(settings)), 1 if spectrogram_id is None else 2)
+        for path, length in zip(files[read], _LENGTHS[read], strict=True):
             if pq.read_metadata(path).num_rows != length:
                 notes.append(f"{path.parent.name}/{path.name}: longer than {length} rows")
         if spectrogram_id is not None and not images["kaggle600"].any():
@@ -155,6 +157,10 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
         return images, notes
     except Exception as error:  # a file can be wrong in ways that nobody thought of
         return None, [_line(error)]
+
+
+def _alone(settings):
+    return tuple(settings["views"]) == draw.ALONE
 
 
 def _line(error):

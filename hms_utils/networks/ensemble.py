@@ -7,7 +7,7 @@ import pandas as pd
 
 from hms_utils import paths
 from hms_utils.constants import CHAINS, CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.images import fingerprint, reduced_shape
+from hms_utils.images import drawing_version, fingerprint, reduced_shape
 from hms_utils.networks import engines
 from hms_utils.networks.inputs import flips
 from hms_utils.networks.models import NETWORKS
@@ -61,7 +61,7 @@ def load_oof(output_dir, names, images, index, folds):
         for fold in np.unique(folds):
             file = paths.require(folder / f"fold{fold}.keras", notebook)
             record = paths.require(file.with_suffix(".json"), notebook)
-            record = paths.read_json(record, notebook)
+            record = paths.read_record(record, notebook)
             keys.append(record.get("key"))
             if (record.get("file"), record.get("checksum")) != (file.name, paths.checksum(file)):
                 raise paths.DamagedFileError(
@@ -107,34 +107,30 @@ def seal(output_dir, fitted, index, concentration):
     """
     output_dir = Path(output_dir)
     train = output_dir / "spectrograms" / "train"
-    drawn = paths.read_json(train / "settings.json", "02_spectrograms")
+    drawn = paths.read_record(train / "settings.json", "02_spectrograms")
     panel = index[index.n_votes >= WELL_VOTED]
     prior = mean_vote(index if panel.empty else panel)
     models = {}
     for name, part in fitted.items():
         files = sorted((output_dir / "models" / name).glob("fold*.keras"))
-        record = paths.read_json(files[0].with_suffix(".json"))
+        record = paths.read_record(files[0].with_suffix(".json"))
         models[name] = part | {
             "views": record["key"]["views"],
             "folds": {file.name: paths.checksum(file) for file in files},
         }
     content = {
         "models": models,
-        "images": {"reduce": drawn["reduce"], "db_range": drawn["db_range"]},
+        "images": {name: drawn[name] for name in ("reduce", "db_range", "views")},
+        "drawn_by": drawn["code"],
         "prior": prior.tolist(),
         "concentration": concentration,
-        "synthetic": paths.read_json(train / "source.json")["synthetic"],
+        "synthetic": paths.read_record(train / "source.json")["synthetic"],
     }
-    paths.write_json(output_dir / "blend.json", content)
+    paths.write_record(output_dir / "blend.json", content)
 
 
 def _check_seal(path, settings):
     """Raise ValueError unless ``blend.json`` holds what a prediction can be made with."""
-    if not {"models", "images", "prior", "concentration", "synthetic"} <= settings.keys():
-        raise ValueError(
-            f"{path}: expected what this version seals, found an older file; "
-            "run notebooks/05_comparison.ipynb again"
-        )
     try:
         models = settings["models"].values()
         shares = np.array([part["share"] for part in models], float)
@@ -152,7 +148,9 @@ def _check_seal(path, settings):
                 for network, part in settings["models"].items()
                 for name in (network, *part["folds"])
             ),
-            "how images are drawn": {"reduce", "db_range"} <= settings["images"].keys(),
+            "how images are drawn": {"reduce", "db_range", "views"} <= settings["images"].keys(),
+            "the version that drew them": isinstance(settings["drawn_by"], str),
+            "whether the data is synthetic": isinstance(settings["synthetic"], bool),
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         fine = {f"what notebook 5 seals ({type(error).__name__}: {error})": False}
@@ -205,8 +203,14 @@ class Ensemble:
             raise ValueError(f"expected an engine of {engines.ENGINES}, found {engine!r}")
         folder = Path(folder)
         path = paths.require(folder / "blend.json", "05_comparison")
-        self.settings = paths.read_json(path, "05_comparison")
+        self.settings = paths.read_record(path, "05_comparison")
         _check_seal(path, self.settings)
+        if self.settings["drawn_by"] != drawing_version():
+            print(
+                f"{path}: WARNING: the networks learnt from images that another version of "
+                "hms_utils drew; if it drew otherwise, their answers are wrong: use that version, "
+                "or run notebooks 02 to 05 again"
+            )
         self.networks, self._folds, self._shapes, files = {}, {}, {}, {}
         for name, part in self.settings["models"].items():
             files[name] = {folder / "models" / name / file: c for file, c in part["folds"].items()}

@@ -79,7 +79,11 @@ class FoldFiles:
     def _record(self, weights, record):
         for folder in (self.folder, *self.earlier):
             path, own = folder / weights, folder == self.folder
-            result = _read(folder / record) if path.is_file() else None
+            try:
+                result = _read(folder / record) if path.is_file() else None
+            except paths.OtherVersionError as error:
+                print(f"{error}: trained again")
+                continue
             if result is None or (
                 result["key"] != self.key if own else _other(result, self.key, self.data)
             ):
@@ -90,7 +94,7 @@ class FoldFiles:
             if not own:
                 with paths.replacing(self.folder / weights) as temporary:
                     shutil.copyfile(path, temporary)
-                paths.write_json(self.folder / record, result | {"key": self.key})
+                paths.write_record(self.folder / record, result | {"key": self.key})
             return result
         return None
 
@@ -100,7 +104,7 @@ class FoldFiles:
         with paths.replacing(path) as temporary:
             save(temporary)
         known = {"file": path.name, "checksum": paths.checksum(path)}
-        paths.write_json(record, {"key": self.key, "data": self.data, **known, **result})
+        paths.write_record(record, {"key": self.key, "data": self.data, **known, **result})
 
 
 def outline(images, index, folds):
@@ -151,7 +155,11 @@ def earlier_folders(name, key, data):
     found = []
     for depth in ("*", "*/*", "*/*/*"):
         for folder in sorted(paths.KAGGLE_INPUT.glob(f"{depth}/models/{name}")):
-            records = [_read(path) for path in sorted(folder.glob("fold*.json"))]
+            try:
+                records = [_read(path) for path in sorted(folder.glob("fold*.json"))]
+            except paths.OtherVersionError as error:
+                print(f"{folder}: not used: {error}")
+                continue
             others = [_other(record, key, data) for record in records if record]
             if not all(others):
                 found.append(folder)
@@ -191,7 +199,9 @@ def _read(path):
     if not path.is_file():
         return None
     try:
-        record = paths.read_json(path)
+        record = paths.read_record(path)
+    except paths.OtherVersionError:
+        raise
     except paths.DamagedFileError as error:
         print(f"{error}: trained again")
         return None

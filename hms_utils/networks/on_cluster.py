@@ -87,14 +87,21 @@ def on_worker(expected):
 
 
 class _ToClient:
-    """A file whose lines are printed here and where the work was asked for."""
+    """A file whose lines are printed here and where the work was asked for.
+
+    Of this thread alone: a worker that has drawn images is a client too, which prints what the
+    others say; told again, each line would go round for ever.
+    """
 
     def __init__(self):
-        self.line, self.own = "", sys.stdout
+        self.line, self.own, self.thread = "", sys.stdout, threading.get_ident()
 
     def write(self, text):
         from distributed import print as tell
 
+        if threading.get_ident() != self.thread:
+            self.own.write(text)
+            return
         *lines, self.line = (self.line + text).split("\n")
         with redirect_stdout(self.own):  # to which it prints as well
             for line in lines:

@@ -304,7 +304,7 @@ def likeness(found, *, synthetic):
         Whether the file was written by the function that is compared with it.
     """
     if np.isnan(found["correlation"]):
-        return "there is no given spectrogram to compare with"
+        return "there are no two spectrograms to compare"
     numbers = (
         f"correlation of log-power {found['correlation']:.4f}, difference {found['mean']:+z.2f} dB "
         f"in the mean with a standard deviation of {found['sd']:.2f} dB, over {found['n']} values"

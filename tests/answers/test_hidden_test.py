@@ -16,7 +16,7 @@ from hms_utils.paths import code_version
 from tests import damage
 
 PRIOR = [0.05, 0.1, 0.15, 0.2, 0.2, 0.3]
-SETTINGS = {"reduce": [8, 8], "db_range": [-20, 40]}
+SETTINGS = {"reduce": [8, 8], "db_range": [-20, 40], "views": list(VIEWS)}
 
 
 class Brightness:
@@ -118,6 +118,32 @@ def test_each_kind_of_damage_is_answered_listed_and_explained(sample_dir, tmp_pa
     ).all()
     write_submission(test.eeg_id, answers, test, tmp_path / "submission.csv")
     assert diagnose(tmp_path / "submission.csv", test).empty
+
+
+def test_networks_of_spectrograms_alone_need_no_eeg(sample_dir, tmp_path):
+    test = link(sample_dir, tmp_path)
+    first, second, third = test.eeg_id[:3]
+    far = [f"test_spectrograms/{each}.parquet" for each in test.spectrogram_id[:3]]
+    (tmp_path / f"test_eegs/{first}.parquet").unlink()
+    (tmp_path / far[1]).unlink()
+    (tmp_path / far[2]).unlink()
+    (tmp_path / far[2]).write_bytes(b"no parquet file")
+
+    class OfOneView(Brightness):
+        settings = MappingProxyType({"prior": PRIOR, "images": SETTINGS | {"views": ["kaggle600"]}})
+
+        def predict(self, images, **options):
+            return super().predict(dict.fromkeys(VIEWS, images["kaggle600"]), **options)
+
+    answers, problems = predict_test(test, tmp_path, OfOneView(), budget_hours=1)
+    same = (answers == PRIOR).all(axis=1)
+    assert test.eeg_id[same].tolist() == [second, third]
+    assert problems.eeg_id.tolist() == [second, third]
+    assert problems.reason.str.endswith("answered with the prior").all()
+    assert problems.reason.str.startswith("test_spectrograms/").all()
+    # Those of EEG too have nothing to go by.
+    answers, problems = predict_test(test, tmp_path, Brightness(), budget_hours=1)
+    assert test.eeg_id[(answers == PRIOR).all(axis=1)].tolist() == [first]
 
 
 def test_answers_are_of_the_images_that_notebook_2_draws(sample_dir):

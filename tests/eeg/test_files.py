@@ -13,10 +13,12 @@ from hms_utils.eeg import (
     TRAIN_COLUMNS,
     clearest,
     cut,
+    find_examples,
     load_metadata,
     read_eeg,
     read_label_window,
     read_spectrogram,
+    survey,
     vote_shares,
     with_files,
     write_eeg,
@@ -232,9 +234,35 @@ def test_rows_without_an_eeg_are_counted_and_left_out(table, sample_dir, tmp_pat
     assert said.count("\n") == 1
     assert f"left out are {missing} rows of 3 EEGs that are not there" in said
     assert f"{(rest.spectrogram_id == spectrogram).sum()} rows have no spectrogram file" in said
-    shutil.rmtree(folder / "train_eegs")
-    with pytest.raises(FileNotFoundError, match=r"train_eegs: expected an EEG.*found none of"):
-        with_files(table, folder)
+    with pytest.raises(FileNotFoundError, match=r"train_eegs: expected an EEG.*found none of 1"):
+        with_files(table.assign(eeg_id=1), folder)
+
+
+def test_without_any_eeg_rows_need_their_spectrogram(table, sample_dir, tmp_path, capsys):
+    few = tmp_path / "few"
+    shutil.copytree(sample_dir, few, ignore=shutil.ignore_patterns("train_eegs"))
+    gone = table.spectrogram_id.iloc[0]
+    (few / "train_spectrograms" / f"{gone}.parquet").unlink()
+    rest = with_files(table, few)
+    pd.testing.assert_frame_equal(rest, table[table.spectrogram_id != gone].reset_index(drop=True))
+    said = capsys.readouterr().out
+    n_gone = (table.spectrogram_id == gone).sum()
+    assert said.count("\n") == 1 and "no EEG is there" in said
+    assert f"left out are {n_gone} rows of 1 spectrograms" in said
+    eeg, rows = read_label_window(few, rest.iloc[0])
+    assert eeg.shape == (10_000, 20) and np.isnan(eeg).all() and np.isfinite(rows).any()
+    assert find_examples(rest, few) == [] and all(part.empty for part in survey(rest, few))
+    assert capsys.readouterr().out.count("No EEG is there") == 2
+    (few / "train_eegs").mkdir()
+    near = f"train_eegs/{rest.eeg_id[0]}.parquet"
+    (few / near).symlink_to(sample_dir / near)
+    assert with_files(table, few).eeg_id.unique().tolist() == [rest.eeg_id[0]]
+    n_far = (table.spectrogram_id != gone).sum()
+    assert f"would stand on spectrograms alone, {n_far} rows" in capsys.readouterr().out
+    shutil.rmtree(few / "train_eegs")
+    shutil.rmtree(few / "train_spectrograms")
+    with pytest.raises(FileNotFoundError, match=r"a spectrogram of train\.csv.*, and no EEG$"):
+        with_files(table, few, quiet=True)
 
 
 def test_a_label_window_is_whole_even_without_its_spectrogram(table, sample_dir, tmp_path):

@@ -46,7 +46,7 @@ class Chain:
         """Return the words that run a stage."""
         folders = ["--data-dir", data or self.data, "--output-dir", outputs or self.outputs]
         words = [sys.executable, "-m", "hms_utils", "run", "--only", number, *folders]
-        words += [part for value in STAGES[number] for part in ("-p", value)]
+        words += [part for value in STAGES.get(number, []) for part in ("-p", value)]
         return list(map(str, words))
 
     def run(self, number, outputs=None, *, data=None, before=(), cwd=None, **env):

@@ -17,6 +17,7 @@ _KINDS = {
     "test_clinical_oddities": "oddities of EDF and BDF files",
     "test_interruptions": "interruptions",
     "test_resources": "lacks of the machine",
+    "test_ways": "other data and other machines",
     "test_places": "names and ways of folders",
     "test_security": "code and secrets in files",
 }

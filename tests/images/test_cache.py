@@ -280,6 +280,12 @@ def test_second_build_does_nothing_and_a_changed_file_is_drawn_again(
     (path / "wave.npy").unlink()
     stored.load(cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1))
     assert "drawn again: of another version or choice of ['code']" in capsys.readouterr().out
+    settings = paths.read_json(path / "settings.json")
+    paths.write_json(path / "settings.json", {k: settings[k] for k in ("code", "reduce")})
+    with pytest.raises(ValueError, match=r"settings\.json: .*format 1\); run .*02_spectrograms"):
+        stored.load(path)
+    stored.load(cache.build(windows, copy, tmp_path, reduce=(8, 8), n_jobs=1))
+    assert "(format 1); use the version that wrote it; made again" in capsys.readouterr().out
 
 
 def test_interrupted_build_goes_on_where_it_stopped(sample_dir, windows, tmp_path, monkeypatch):
@@ -378,6 +384,43 @@ def test_a_worker_with_other_code_is_refused(sample_dir, windows, tmp_path, monk
     monkeypatch.setattr(draw, "code_version", lambda *_: "other")
     with pytest.raises(RuntimeError, match="another version of hms_utils"):
         cache.build(windows, sample_dir, tmp_path, n_jobs=1)
+
+
+def test_spectrograms_alone_give_one_view(sample_dir, tmp_path, capsys):
+    data, table = tmp_path / "data", load_metadata(sample_dir, "train")
+    shutil.copytree(sample_dir, data, ignore=shutil.ignore_patterns("train_eegs"))
+    whole, empty, gone, *_ = table.spectrogram_id.unique()
+    folder = data / "train_spectrograms"
+    rows = pd.read_parquet(folder / f"{empty}.parquet")
+    rows.loc[:, rows.columns != "time"] = np.nan
+    rows.to_parquet(folder / f"{empty}.parquet")
+    (folder / f"{gone}.parquet").unlink()
+    windows = select_windows(table[table.spectrogram_id.isin([whole, empty, gone])])
+    drawn, index = stored.load(cache.build(windows, data, tmp_path, reduce=(2, 2), n_jobs=1))
+    assert list(drawn) == ["kaggle600"] and set(index.spectrogram_id) == {whole}
+    row = index.iloc[0]
+    start = int(row.spectrogram_label_offset_seconds / 2)
+    long = read_spectrogram(folder / f"{whole}.parquet")[start : start + 300]
+    expected = pixels.reduce_image(spectrogram_image(long), (2, 2))
+    np.testing.assert_array_equal(drawn["kaggle600"][0], expected)
+    assert index[["nan_share", "amplitude"]].isna().all(axis=None)
+    said = capsys.readouterr().out
+    assert f"train_spectrograms/{empty}.parquet: expected power, found none" in said
+    assert f"train_spectrograms/{gone}.parquet: no such file" in said
+    # As notebooks 3 and 4 ask, at either scale.
+    for wanted, left in ((["eeg10", "wave"], "eeg10 wave"), (list(VIEWS), "eeg50 eeg10 wave")):
+        assert stored.choose_views(wanted, drawn) == ["kaggle600"]
+        said = capsys.readouterr().out
+        assert said.count("\n") == 1 and f"left out are {left}, which" in said
+    assert stored.choose_views(["wave"], dict.fromkeys(VIEWS)) == ["wave"]
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="expected views among"):
+        stored.choose_views(["eeg5"], drawn)
+    # EEGs that come later change what is drawn.
+    (data / "train_eegs").symlink_to(sample_dir / "train_eegs")
+    drawn, _ = stored.load(cache.build(windows, data, tmp_path, reduce=(2, 2), n_jobs=1))
+    assert tuple(drawn) == VIEWS
+    assert "drawn again: of another version or choice of ['views']" in capsys.readouterr().out
 
 
 def test_nothing_that_can_be_drawn_is_an_error(sample_dir, windows, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from hms_utils import networks, paths
 from hms_utils.constants import PREDICTION_COLUMNS, VOTE_COLUMNS
-from hms_utils.images import fingerprint
+from hms_utils.images import drawing_version, fingerprint
 from hms_utils.networks import Ensemble, engines, models
 
 IMAGES = {"near": np.zeros((2, 4, 8, 16), np.uint8)}
@@ -29,18 +29,19 @@ def train(folder, name="cnn"):
         path.parent.mkdir(parents=True, exist_ok=True)
         model.save(path)
         record = {"key": key, "file": path.name, "checksum": paths.checksum(path)}
-        paths.write_json(path.with_suffix(".json"), record | {"predictions": [answer.tolist()]})
+        paths.write_record(path.with_suffix(".json"), record | {"predictions": [answer.tolist()]})
     (folder / "oof").mkdir()
     oof = pd.DataFrame([answer] * 2, columns=list(PREDICTION_COLUMNS))
     oof = pd.concat([INDEX.assign(fold=FOLDS), oof], axis=1)
     oof.to_parquet(folder / "oof" / f"{name}.parquet")
 
 
-def seal(folder, temperature=1.0):
+def seal(folder, temperature=1.0, drawn_by=None):
+    drawn_by = drawn_by or drawing_version()
     train_images = folder / "spectrograms" / "train"
-    train_images.mkdir(parents=True, exist_ok=True)
-    (train_images / "settings.json").write_text('{"reduce": [16, 16], "db_range": [-10, 40]}')
-    (train_images / "source.json").write_text('{"data": "/data", "synthetic": true}')
+    drawn = {"reduce": [16, 16], "db_range": [-10, 40], "views": ["near", "far"]}
+    paths.write_record(train_images / "settings.json", drawn | {"code": drawn_by})
+    paths.write_record(train_images / "source.json", {"data": "/data", "synthetic": True})
     votes = pd.DataFrame([[10, 0, 0, 0, 0, 2], [0, 3, 0, 0, 0, 0]], columns=list(VOTE_COLUMNS))
     fitted = {"cnn": {"temperature": temperature, "share": 1.0}}
     networks.seal(folder, fitted, votes.assign(n_votes=votes.sum(axis=1)), 5.0)
@@ -79,7 +80,8 @@ def test_the_seal_holds_all_that_a_prediction_needs(tmp_path):
     train(tmp_path)
     seal(tmp_path)
     settings = Ensemble(tmp_path).settings
-    assert settings["images"] == {"reduce": [16, 16], "db_range": [-10, 40]}
+    drawn = {"reduce": [16, 16], "db_range": [-10, 40], "views": ["near", "far"]}
+    assert settings["images"] == drawn
     # Of the row with many votes, and of one more that votes for all alike.
     np.testing.assert_allclose(settings["prior"], [6 / 12, *[1 / 12] * 4, 2 / 12])
     assert settings["synthetic"]
@@ -156,7 +158,45 @@ def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsy
         load()
 
 
-def test_a_seal_of_an_older_version_is_refused(tmp_path):
-    (tmp_path / "blend.json").write_text('{"cnn": {"share": 1.0}}')
-    with pytest.raises(ValueError, match=r"blend\.json: expected what this version seals"):
+def rewrite(path, format):
+    """Leave a record as another version would, which called something by another name."""
+    content = paths.read_json(path)
+    content["renamed"] = content.pop("models" if path.name == "blend.json" else "key")
+    paths.write_json(path, content | {"format": format})
+
+
+@pytest.mark.parametrize("format", [1, paths.FORMAT + 1])
+def test_what_another_version_wrote_is_refused_in_one_line(tmp_path, format):
+    train(tmp_path)
+    seal(tmp_path)
+    rewrite(tmp_path / "blend.json", format)
+    with pytest.raises(ValueError, match=rf"blend\.json: .*format {format}\); run .*05_") as caught:
         Ensemble(tmp_path)
+    assert "\n" not in str(caught.value)
+    rewrite(tmp_path / "models" / "cnn" / "fold0.json", format)
+    with pytest.raises(ValueError, match=rf"fold0\.json: .*format {format}\); run .*03_cnn"):
+        networks.load_oof(tmp_path, ["cnn"], IMAGES, INDEX, FOLDS)
+    with pytest.raises(ValueError, match=rf"fold0\.json: .*format {format}\)"):
+        seal(tmp_path)
+
+
+def test_images_of_another_version_are_a_warning(tmp_path, capsys):
+    train(tmp_path)
+    seal(tmp_path)
+    Ensemble(tmp_path)
+    assert "WARNING" not in capsys.readouterr().out
+    seal(tmp_path, drawn_by="1234")
+    Ensemble(tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "blend.json: WARNING: the networks learnt from images that another version" in said
+
+
+def test_a_seal_that_lacks_a_part_is_refused_by_name(tmp_path):
+    train(tmp_path)
+    seal(tmp_path)
+    whole = paths.read_json(tmp_path / "blend.json")
+    for name in set(whole) - {"format"}:
+        paths.write_json(tmp_path / "blend.json", {k: v for k, v in whole.items() if k != name})
+        with pytest.raises(ValueError, match=rf"blend\.json: .*{name}.*run notebooks/05_comp"):
+            Ensemble(tmp_path)

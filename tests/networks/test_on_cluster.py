@@ -97,3 +97,27 @@ def test_a_cluster_without_workers_is_named(tmp_path, monkeypatch):
         workers.cluster(empty.scheduler_address),
     ):
         pass
+
+
+def test_a_line_is_told_once_even_if_workers_hear_each_other(cluster, capsys):
+    """As where notebook 2 has drawn before: joblib leaves a client in each worker."""
+
+    def listen():
+        from distributed import get_client
+
+        return str(get_client())
+
+    def speak(number):
+        from hms_utils.networks.on_cluster import on_worker, versions
+
+        with on_worker(versions()):
+            print(f"line {number}")
+            time.sleep(1)  # in which others' lines come in
+
+    with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+        names = [worker.worker_address for worker in cluster.workers.values()]
+        client.gather([client.submit(listen, workers=[name], pure=False) for name in names])
+        client.gather([client.submit(speak, n, workers=[name]) for n, name in enumerate(names)])
+        time.sleep(1)
+    said = capsys.readouterr().out.splitlines()
+    assert sorted(said) == ["line 0", "line 1"]

@@ -134,6 +134,14 @@ def test_earlier_output_is_taken_only_if_it_is_whole_and_of_these_settings(
     assert "not used, as it was trained with other stages, note" in capsys.readouterr().out
     assert len(trained_stages) == 2
 
+    for path in mounted.glob("fold*.json"):  # of a version whose records are not as ours
+        paths.write_json(path, {"key": "1", "format": 1})
+    train(tmp_path / "other version", stages=STAGES[:1])
+    said = [line for line in capsys.readouterr().out.splitlines() if "format 1" in line]
+    assert len(said) == 1 and said[0].startswith(f"{mounted}: not used: ")
+    assert len(trained_stages) == 4
+    shutil.copytree(trained[0] / "models" / "cnn", mounted, dirs_exist_ok=True)
+
     pictures["near"][3] = 255 - pictures["near"][3]  # another window
     train(tmp_path / "other images")
     assert "not used, as it was trained with other data" in capsys.readouterr().out

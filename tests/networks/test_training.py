@@ -261,8 +261,10 @@ def test_a_third_network_takes_one_function_and_one_entry(tmp_path, monkeypatch)
     _, predictions = load_oof(tmp_path, ["tiny"], images, index, FOLD)
     assert (predictions["tiny"].argmax(axis=1) == np.arange(N_ROWS) % 2).mean() > 0.9
     train_images = tmp_path / "spectrograms" / "train"
-    paths.write_json(train_images / "settings.json", {"reduce": [8, 8], "db_range": [-20, 40]})
-    paths.write_json(train_images / "source.json", {"synthetic": True})
+    drawn = {"reduce": [8, 8], "db_range": [-20, 40], "views": list(VIEWS)}
+    drawn["code"] = "of tests"
+    paths.write_record(train_images / "settings.json", drawn)
+    paths.write_record(train_images / "source.json", {"synthetic": True})
     seal(tmp_path, {"tiny": {"temperature": 1.0, "share": 1.0}}, index, 5.0)
     maps, tests = explain(
         Ensemble(tmp_path), "tiny", images, FOLD, np.arange(4), np.array([0, 1, 0, 1])

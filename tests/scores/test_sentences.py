@@ -229,7 +229,7 @@ def test_a_file_of_the_same_function_shows_nothing_and_a_wrong_scale_shows():
     other = sentences.likeness(found, synthetic=False)
     assert "same function" not in other
     assert "+3.00 dB in the mean with a standard deviation of 0.16 dB, over 3 values" in other
-    assert "no given spectrogram" in sentences.likeness(
+    assert "no two spectrograms" in sentences.likeness(
         dict.fromkeys(found, np.nan), synthetic=False
     )
 
