@@ -175,6 +175,31 @@ def difference(lines):
     return "\n".join(said)
 
 
+def by_patients(table):
+    """Say what networks and blend add to the first network, at which number of patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `scores.by_patients` returns it.
+    """
+    said = []
+    for (source, model), lines in table.dropna(subset="against").groupby(
+        ["source", "model"], sort=False
+    ):
+        parts = []
+        for line in lines.itertuples():
+            words = _verdict(line.difference_low, line.difference_high, "worse", "better")
+            words = "of too few patients to judge" if _few(line) else words
+            bounds = _bounds(line.difference_low, line.difference_high, "+z.3f")
+            parts.append(f"{line.patients:.0f} patients {line.difference:+z.3f} {bounds}, {words}")
+        name = "this run" if source == "run" else "learning curve"
+        said.append(f"{name}, {model} against {lines.against.iloc[0]}: {'; '.join(parts)}")
+    if (table.source == "run").all():
+        said.append("what more patients change: not to be said of one number of them")
+    return "\n".join(said)
+
+
 def doubt(lines):
     """Say whether answers are split where experts are, and as much.
 

@@ -115,6 +115,40 @@ def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds
         assert few.endswith(", of too few patients to judge")
 
 
+def patients(*cells, source="run", model="b0, random weights"):
+    """Lines of networks by patients: (patients, difference, low, high, judged on)."""
+    columns = ["patients", "difference", "difference_low", "difference_high", "n_patients"]
+    lines = pd.DataFrame(cells, columns=columns).assign(source=source, model=model, against="cnn")
+    first = lines.assign(model="cnn", against=None)
+    return pd.concat([first, lines])
+
+
+def test_what_a_network_adds_is_said_beside_the_patients_that_it_learnt_from():
+    worse = sentences.by_patients(patients((85, 0.2, 0.1, 0.3, 40))).splitlines()
+    assert worse[0] == (
+        "this run, b0, random weights against cnn: 85 patients +0.200 (+0.100 to +0.300), worse"
+    )
+    assert worse[1] == "what more patients change: not to be said of one number of them"
+    assert len(worse) == 2
+    better = sentences.by_patients(patients((85, -0.2, -0.3, -0.1, 40)))
+    assert "-0.200 (-0.300 to -0.100), better" in better
+    assert ", not shown" in sentences.by_patients(patients((85, -0.2, -0.5, 0.1, 40)))
+    assert "of too few patients to judge" in sentences.by_patients(
+        patients((85, -0.2, -0.3, -0.1, 9))
+    )
+
+
+def test_a_curve_is_said_size_by_size():
+    sizes = (50, -0.1, -0.2, 0.1, 54), (200, -0.2, -0.3, -0.1, 54)
+    curve = patients(*sizes, source="curve", model="b0, pretrained")
+    said = sentences.by_patients(pd.concat([patients((85, 0.2, 0.1, 0.3, 40)), curve]))
+    assert said.splitlines()[1] == (
+        "learning curve, b0, pretrained against cnn: 50 patients -0.100 (-0.200 to +0.100), not "
+        "shown; 200 patients -0.200 (-0.300 to -0.100), better"
+    )
+    assert "more patients change" not in said
+
+
 def doubt(rank, gap, n_patients=40):
     parts = {"rank": rank, "gap": gap}
     line = {
