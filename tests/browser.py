@@ -5,7 +5,8 @@
 `make browser-test` does it, outside of the normal tests, as it takes minutes. Package and
 notebooks are copied, so that nothing of the checkout's outputs/ is used or changed, and run on
 a small sample: all notebooks with the repository's root as JupyterLab's folder, then all of
-them, unrun again, with notebooks/ itself. Needs playwright and a Chromium.
+them once more with notebooks/ itself, where what was trained is found again. Needs playwright
+and a Chromium.
 """
 
 import json
@@ -65,7 +66,8 @@ def run(page, address, root, notebook, picture):
     """Run all cells of a notebook, and return what is wrong with the result, lines of text."""
     page.goto(f"{address}/workspaces/{notebook.stem}/tree/{notebook.relative_to(root)}")
     page.locator(".jp-Notebook").wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+    # The notebook's own sign says idle before there is a kernel, and what is run then is lost.
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     end = time.monotonic() + HOURS * 3600
@@ -84,10 +86,11 @@ def run(page, address, root, notebook, picture):
         complaints += [f"{picture.name}: {text}" for text in click_through(page)]
         page.screenshot(path=picture.with_name(f"{picture.name}-clicked.png"))
     for part, share in (("top", 0), ("middle", 0.5), ("end", 1)):
-        page.locator(".jp-WindowedPanel-outer").first.evaluate(
-            f"part => part.scrollTo(0, {share} * part.scrollHeight)"
-        )
-        page.wait_for_timeout(2000)
+        for _ in range(5):  # heights are guesses until cells are drawn
+            page.locator(".jp-WindowedPanel-outer").first.evaluate(
+                f"part => part.scrollTo(0, {share} * (part.scrollHeight - part.clientHeight))"
+            )
+            page.wait_for_timeout(500)
         page.screenshot(path=picture.with_name(f"{picture.name}-{part}.png"))
     return complaints
 
