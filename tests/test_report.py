@@ -298,7 +298,7 @@ def test_the_report_opens_with_the_result(browser, whole):
     result, doubts = text.partition("How far to trust it")[::2]
     assert "prior to the floor: 25% (10% to 40%) in all rows" in result
     assert "0.500 (0.400 to 0.600)" in result
-    assert "b0 against cnn: 85 patients +0.200 (+0.100 to +0.300), worse" in result
+    assert "b0 against cnn: from 85 patients +0.200 (+0.100 to +0.300), worse" in result
     assert "Submission: 99 recordings answered. Its checks have 1 remarks:" in result
     assert "warning: two <rows> are equal" in result
     assert "80% intervals cover 70%" in doubts.partition("Contents")[0]

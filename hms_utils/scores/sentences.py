@@ -149,8 +149,8 @@ def confusion(table, prediction):
         wrong = counts - np.diag(counts.diagonal())
         pairs = np.stack(np.unravel_index(np.argsort(-wrong, axis=None), wrong.shape), axis=1)
         taken = [
-            f"{CLASSES[expert]} for {CLASSES[model]} in {wrong[expert, model]} of "
-            f"{counts[expert].sum()}"
+            f"{CLASSES[expert]} for {CLASSES[model]} ({wrong[expert, model]} of "
+            f"{counts[expert].sum()})"
             for expert, model in pairs[:3]
             if wrong[expert, model]
         ]
@@ -253,7 +253,9 @@ def by_patients(table):
             words = _verdict(line.difference_low, line.difference_high, "worse", "better")
             words = "of too few patients to judge" if _few(line) else words
             bounds = _bounds(line.difference_low, line.difference_high, "+z.3f")
-            parts.append(f"{line.patients:.0f} patients {line.difference:+z.3f} {bounds}, {words}")
+            parts.append(
+                f"from {line.patients:.0f} patients {line.difference:+z.3f} {bounds}, {words}"
+            )
         name = "this run" if source == "run" else "learning curve"
         said.append(f"{name}, {model} against {lines.against.iloc[0]}: {'; '.join(parts)}")
     if (table.source == "run").all():
