@@ -7,7 +7,8 @@ Every network is trained on 50, 100, ... patients, the smaller sets parts of the
 ones, and judged on the same held-out patients at ten or more votes. Temperature and
 shares of the blend are fitted on one half of the held-out patients for the other. Without
 Keras' efficientnetb0_notop.h5 there is no curve of pretrained weights. What is complete
-in O is not trained again; its `learning_curve.csv` is what the picture is made of.
+in O is not trained again; its `learning_curve.csv` is what the picture is made of, and what
+notebook 5 draws behind a run's own scores if it is copied into the run's output folder.
 """
 
 import functools
@@ -68,7 +69,7 @@ def answer(name, images, index, train, held_out, weights_file, file):
 
 
 def score(index, train, held_out, answers, truth):
-    """Return scorecard lines at ten or more votes of networks, blend and marks."""
+    """Return scorecard lines at ten or more votes, with differences from the CNN."""
     panel = index.loc[held_out].reset_index(drop=True)
     votes = panel[list(VOTE_COLUMNS)].to_numpy()
     halves = make_folds(panel.patient_id, 2).set_index("patient_id").fold
@@ -85,27 +86,12 @@ def score(index, train, held_out, answers, truth):
     well = index.loc[train][index.loc[train].n_votes >= WELL_VOTED]
     answered["mean vote"] = np.tile(scores.mean_vote(well), (len(panel), 1))
     table = scores.scorecard(panel, answered, truth=truth)
-    return table[(table.group == scores.WELL) & ~table.model.isin(["uniform", "floor (estimate)"])]
-
-
-def draw(table, ax):
-    """Draw divergences against the number of patients, between the marks."""
-    colours = iter(plots.COLOURS)
-    for model, lines in table.groupby("model", sort=False):
-        if model in ("mean vote", "floor"):
-            ax.plot(lines.patients, lines.kl, "--", color="#555555", linewidth=1.2)
-            ax.annotate(model, (lines.patients.max(), lines.kl.iloc[-1]), color="#555555",
-                        xytext=(8, 0), textcoords="offset points", va="center")  # fmt: skip
-            continue
-        colour, style = next(colours), "D--" if model.startswith("blend") else "o-"
-        ax.plot(lines.patients, lines.kl, style, color=colour, markersize=5, label=model)
-        ax.fill_between(lines.patients, lines.low, lines.high, color=colour, alpha=0.12)
-    sizes = sorted(table.patients.unique())
-    ax.set_xscale("log")
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="patients to train on", ylabel="KL divergence at ≥ 10 votes", ylim=(0, None))
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.08, 0.5))
+    table = table[~table.model.isin(["uniform", "floor (estimate)"])]
+    pairs = [(name, "cnn") for name in answered if name not in ("cnn", "mean vote")]
+    compared = scores.differences(panel, answered, pairs).drop(columns="n_patients")
+    compared = compared.rename(columns={"low": "difference_low", "high": "difference_high"})
+    table = table.merge(compared, how="left", on=["model", "group"])
+    return table[table.group == scores.WELL].replace({"model": {"mean vote": "prior"}})
 
 
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
@@ -136,7 +122,7 @@ def main(data_dir, output_dir, weights_file, held_out):
         print(table.round(3).to_string(index=False), flush=True)
         pd.concat(lines).to_csv(output_dir / "learning_curve.csv", index=False)
     figure = mpl.figure.Figure(figsize=(9, 4.5), layout="constrained")
-    draw(pd.concat(lines), figure.subplots())
+    plots.by_patients(pd.concat(lines).assign(source="curve"), figure.subplots())
     plots.save(figure, output_dir, "learning_curve")
 
 

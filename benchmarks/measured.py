@@ -9,6 +9,7 @@ written beside the figures. What stands between the page's two marks is replaced
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -87,7 +88,8 @@ def _said(found):
             for name, lines in tests.groupby("model", sort=False)
         ),
     ]
-    return [f"- {line}" for text in texts for line in text.splitlines()]
+    lines = [line for text in texts for line in text.splitlines()]
+    return [re.sub("^ *", r"\g<0>- ", line) for line in lines]  # what is indented is a list below
 
 
 def _table(records):

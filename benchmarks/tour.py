@@ -34,6 +34,12 @@ PICTURES = {
         "Divergence from the experts' votes on patients that a network has not seen, lower is "
         "better, between what one reaches who knows nothing and a lower bound.",
     ),
+    "by_patients": (
+        "by_patients",
+        "What EfficientNetB0 adds",
+        "The same of windows with ten or more votes, at the number of patients that each network "
+        "learnt from, with the weights that it started from.",
+    ),
     "card": (
         "cases",
         "A second reader's card",

@@ -18,6 +18,7 @@ from hms_utils.scores import sentences
 TITLE = "HMS harmful brain activity: from EEG to submission"
 # What the comparison says of itself, by the name of its table in the metrics.
 _SAID = {
+    "by_patients": sentences.by_patients,
     "closed": sentences.closed,
     "differences": sentences.difference,
     "doubt": lambda table: sentences.doubt(
@@ -27,7 +28,7 @@ _SAID = {
     "alarms": sentences.alarms,
     "cases": lambda table: sentences.cases(table.set_index("measure")),
 }
-_RESULT = ("closed", "differences")  # the others say how far to trust it
+_RESULT = ("by_patients", "closed", "differences")  # the others say how far to trust it
 _HEAVY = 50_000  # bytes of a picture, from where on 256 colours are enough
 _PNG = "data:image/png;base64,"
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")

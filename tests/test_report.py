@@ -124,7 +124,11 @@ def whole(tmp_path_factory):
     closed |= {"low": 0.1, "high": 0.4, "n_patients": 50}
     level = {"level": 0.8, "covered": 0.7, "low": 0.6, "high": 0.75, "attainable": 0.82}
     level["n_patients"] = 50
+    added = {"source": "run", "model": "b0", "patients": 85, "n_patients": 50}
+    added |= {"difference": 0.2, "difference_low": 0.1, "difference_high": 0.3, "against": "cnn"}
+    first = dict.fromkeys(added) | {"source": "run", "model": "cnn"}
     metrics = {"headline": "KL", "scorecard": card, "closed": [closed], "coverage": [level]}
+    metrics["by_patients"] = [first, added]
     paths.write_json(output / "metrics" / "05_comparison.json", metrics)
     checks = [{"level": "warning", "finding": "two <rows> are equal"}]
     submission = {"headline": "99 recordings answered", "checks": checks}
@@ -294,6 +298,7 @@ def test_the_report_opens_with_the_result(browser, whole):
     result, doubts = text.partition("How far to trust it")[::2]
     assert "prior to the floor: 25% (10% to 40%) in all rows" in result
     assert "0.500 (0.400 to 0.600)" in result
+    assert "b0 against cnn: from 85 patients +0.200 (+0.100 to +0.300), worse" in result
     assert "Submission: 99 recordings answered. Its checks have 1 remarks:" in result
     assert "warning: two <rows> are equal" in result
     assert "80% intervals cover 70%" in doubts.partition("Contents")[0]

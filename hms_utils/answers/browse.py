@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hms_utils.answers.cards import card_of_window
-from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
 from hms_utils.scores import row_divergence
 
 _DPI = 80  # of a card on the screen
-FURTHEST, BY_PATIENT = "furthest from the panel first", "patient by patient"
+FURTHEST, BY_PATIENT = "furthest from a panel first", "patient by patient"
 
 
 def card_with_cases(
@@ -93,9 +93,11 @@ def browse(draw, index, rows, prediction):
     votes = index[list(VOTE_COLUMNS)].to_numpy()
     table = pd.DataFrame({"row": rows, "patient": index.patient_id.to_numpy()[rows]})
     table["class"] = np.array(CLASSES)[votes[rows].argmax(axis=1)]
+    # One or two raters, who are easily far from any answer, come after all panels.
+    table["panel"] = votes[rows].sum(axis=1) >= WELL_VOTED
     table["divergence"] = row_divergence(votes[rows], prediction[rows])
     named = [name for name in CLASSES if (table["class"] == name).any()]
-    which = widgets.Dropdown(options=["all classes", *named], description="panel says")
+    which = widgets.Dropdown(options=["all classes", *named], description="most votes")
     order = widgets.Dropdown(options=[FURTHEST, BY_PATIENT], description="order")
     back, onwards = (widgets.Button(description=name) for name in ("previous", "next"))
     place, card = widgets.Label(), widgets.Image(format="png")
@@ -113,7 +115,7 @@ def browse(draw, index, rows, prediction):
 
     def choose(_=None):
         chosen = table if which.index == 0 else table[table["class"] == which.value]
-        by = ["patient", "row"] if order.value == BY_PATIENT else ["divergence"]
+        by = ["patient", "row"] if order.value == BY_PATIENT else ["panel", "divergence"]
         chosen = chosen.sort_values(by, ascending=order.value == BY_PATIENT)
         state.update(rows=chosen.row.tolist(), at=0)
         show()

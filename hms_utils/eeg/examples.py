@@ -49,9 +49,9 @@ class Example:
         left, right, middle = _measure(self.eeg)
         side = "left" if left > right else "right"
         return (
-            f"{self.name}, EEG {self.eeg_id}, {self.votes} votes: amplitude "
-            f"{amplitude(bipolar(self.eeg)):.0f} µV; from {_BAND[0]:g} to {_BAND[1]:g} Hz the "
-            f"{side} side has {abs(left - right):.1f} dB more power; median frequency "
+            f"{self.name}, EEG {self.eeg_id}, {self.votes} votes: RMS amplitude "
+            f"{amplitude(bipolar(self.eeg)):.0f} µV; from {_BAND[0]:g} to {_BAND[1]:g} Hz "
+            f"the {side} side has {abs(left - right):.1f} dB more power; median frequency "
             f"{middle:.1f} Hz"
         )
 

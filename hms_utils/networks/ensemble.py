@@ -40,6 +40,8 @@ def load_oof(output_dir, names, images, index, folds):
         Ids, votes and fold of each row.
     predictions : dict of str to ndarray of float64, shape (n_rows, 6)
         By network.
+    started : dict of str to str
+        What each network started from, which is printed too.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def load_oof(output_dir, names, images, index, folds):
     """
     if not names or set(names) - set(NETWORKS):
         raise ValueError(f"expected networks among {list(NETWORKS)}, found {list(names)}")
-    data, predictions = fingerprint(images, index, folds), {}
+    data, predictions, started = fingerprint(images, index, folds), {}, {}
     for name in names:
         folder, notebook = Path(output_dir) / "models" / name, NETWORKS[name].notebook
         path = paths.require(Path(output_dir) / "oof" / f"{name}.parquet", notebook)
@@ -87,8 +89,9 @@ def load_oof(output_dir, names, images, index, folds):
                 f"others; run notebooks/{notebook}.ipynb again"
             )
         predictions[name] = oof[list(PREDICTION_COLUMNS)].to_numpy(float)
-        print(f"{name}: started from {keys[0].get('note') or 'random weights'}")
-    return oof.drop(columns=list(PREDICTION_COLUMNS)), predictions
+        started[name] = keys[0].get("note") or "random weights"
+        print(f"{name}: started from {started[name]}")
+    return oof.drop(columns=list(PREDICTION_COLUMNS)), predictions, started
 
 
 def seal(output_dir, fitted, index, concentration):

@@ -1,9 +1,9 @@
 """Figures.
 
 In come arrays and tables, and axes to draw into; out go figures, which `save` writes as PNG
-and SVG. `data` draws votes and images, `traces` EEG,
-`recordings` what there is of each patient, `scores` what models reach, `maps` what they look
-at; `draw_card` and `draw_course` make whole pictures of one window and of one recording. All
+and SVG. `data` draws votes and images, `traces` EEG, `recordings` what there is of each
+patient, `learning` how networks learn, `scores` what they reach, `maps` what they look at;
+`draw_card` and `draw_course` make whole pictures of one window and of one recording. All
 notebooks use it.
 """
 
@@ -16,12 +16,12 @@ from hms_utils.plots.data import (
     tiles,
     vote_counts,
 )
+from hms_utils.plots.learning import by_patients, learning_curves
 from hms_utils.plots.maps import draw_maps
 from hms_utils.plots.recordings import overlap, second_opinions, survey
 from hms_utils.plots.scores import (
     confusion,
     entropies,
-    learning_curves,
     ranking,
     reliability,
     scorecard,
@@ -34,6 +34,7 @@ __all__ = [
     "COLOURS",
     "agreement",
     "augmentations",
+    "by_patients",
     "class_shares",
     "confusion",
     "draw_card",

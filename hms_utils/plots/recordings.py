@@ -25,7 +25,7 @@ def second_opinions(table, ax):
     matplotlib Figure
     """
     sns.heatmap(table, annot=True, fmt=".0%", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=ax)
-    ax.set(xlabel="another says", ylabel="one expert says", title="Of pairs on the same panel")
+    ax.set(xlabel="another says", ylabel="one expert says", title="What a second expert says")
     return ax.figure
 
 
@@ -78,14 +78,15 @@ def survey(table, spectra, axes):
     bins = np.geomspace(min(known.min(), USUAL[0]) / 1.2, max(known.max(), USUAL[1]) * 1.2, 25)
     size.hist(known, bins, color=COLOURS[1])
     size.axvspan(*USUAL, color="#EEEEEE", zorder=0)
-    size.set(xscale="log", xlabel="amplitude, 1 to 20 Hz, µV", ylabel="recordings")
+    size.set(xscale="log", xlabel="RMS amplitude, 1 to 20 Hz, µV", ylabel="recordings")
     size.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     size.xaxis.set_major_formatter("{x:g}")
     size.xaxis.set_minor_formatter("")
     size.set_title("How large (grey: usual)")
     order = np.sort(table.missing[table.missing > 0].to_numpy())[::-1] * 100
     gaps.bar(np.arange(1, len(order) + 1), order, width=1, color=COLOURS[0])
-    gaps.set(xlabel="recordings with gaps", ylabel="values missing, %", ylim=(0, None))
+    gaps.set(xlabel="recordings with gaps, most missing first", ylabel="values missing, %")
+    gaps.set_yscale("log")  # seconds of one electrode beside minutes of all
     gaps.set(title="How much is missing", xlim=(0.5, max(10, len(order)) + 0.5))
     low, middle, high = np.quantile(spectra, [0.1, 0.5, 0.9], axis=1)
     spectrum.fill_between(spectra.index, low, high, color=COLOURS[1], alpha=0.25, linewidth=0)

@@ -3,64 +3,29 @@
 import numpy as np
 import seaborn as sns
 
-from hms_utils.constants import CLASSES, VOTE_COLUMNS, WELL_VOTED
-from hms_utils.plots.style import COLOURS, MARKERS
+from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.plots.style import COLOURS, GREY, MARKERS, NETWORK_COLOURS
 from hms_utils.scores import calibration_error, consensus, entropy, expert_entropy, group_label
 from hms_utils.scores import vote_intervals as intervals_of_votes
 
-_GREY = "#7F7F7F"
 # What frames the models: not to be taken for one of them.
 _MARKS = {
     "uniform": ("#BBBBBB", "s"),
     "prior of all rows": ("#9C9C9C", "s"),
-    "prior": (_GREY, "s"),
-    "prior by votes": (_GREY, "P"),
+    "prior": (GREY, "s"),
+    "prior by votes": (GREY, "P"),
     "floor": ("#222222", "D"),
     "floor (estimate)": ("#999999", "D"),
 }
 
 
-def learning_curves(history, ax):
-    """Draw the divergence over the epochs of all stages, each fold and their mean.
-
-    Parameters
-    ----------
-    history : DataFrame
-        As `networks.cross_validate` returns it.
-    ax : matplotlib Axes
-
-    Returns
-    -------
-    matplotlib Figure
-    """
-    history = history.assign(epoch=history.groupby("fold").cumcount() + 1)
-    lines = {
-        "loss": ("training rows", _GREY),
-        "val_loss": ("held-out rows", COLOURS[1]),
-        "val_well": (f"held-out rows, >= {WELL_VOTED} votes", COLOURS[0]),
-    }
-    for column, (label, colour) in lines.items():
-        values = history[column].astype(float)
-        for _, fold in history.groupby("fold"):
-            ax.plot(fold.epoch, values[fold.index], color=colour, alpha=0.3, linewidth=1)
-        mean = values.groupby(history.epoch).mean()
-        ax.plot(mean.index, mean, color=colour, label=label, linewidth=2.5)
-    stages = history[history.fold == history.fold.min()].groupby("stage", sort=False)
-    for name, end in stages.epoch.max().items():
-        ax.axvline(end + 0.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
-        ax.text(end + 0.4, 0.98, name, transform=ax.get_xaxis_transform(), rotation=90,
-                ha="right", va="top", fontsize=7, color="#555555")  # fmt: skip
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set(xlabel="epoch", ylabel="KL divergence")
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(lines))
-    return ax.figure
-
-
 def _shades(models):
     """Return each model's colour and marker, the same in every figure."""
-    known = {"cnn": COLOURS[1], "efficientnet_b0": COLOURS[4], "blend": COLOURS[0]}
     others = iter((COLOURS[3], COLOURS[2]) * len(models))
-    return {name: _MARKS.get(name) or (known.get(name) or next(others), "o") for name in models}
+    return {
+        name: _MARKS.get(name) or (NETWORK_COLOURS.get(name) or next(others), "o")
+        for name in models
+    }
 
 
 def scorecard(table, ax):
@@ -129,7 +94,7 @@ def ranking(tables, axes):
             error = np.maximum(0, [table[figure] - low, high - table[figure]])
             ax.errorbar(table[figure], height, xerr=error, fmt=marker, color=colour, label=model,
                         markersize=4, capsize=2)  # fmt: skip
-        ax.scatter(chance, range(len(CLASSES)), marker="|", s=250, color=_GREY, label="by chance")
+        ax.scatter(chance, range(len(CLASSES)), marker="|", s=250, color=GREY, label="by chance")
         ax.set(xlabel=label, xlim=(0, 1.02), yticks=range(len(CLASSES)))
         ax.grid(axis="x", color="#E5E5E5", linewidth=0.7)
     labels = zip(CLASSES, first.n_patients, first.n_rows, strict=True)
@@ -197,7 +162,7 @@ def reliability(curves, axes):
     -------
     matplotlib Figure
     """
-    colours = dict(zip(curves, (_GREY, COLOURS[1], COLOURS[0]), strict=False))
+    colours = dict(zip(curves, (GREY, COLOURS[1], COLOURS[0]), strict=False))
     errors = {name: calibration_error(curve) for name, curve in curves.items()}
     *_, last = curves
     for ax, label in zip(axes.flat, CLASSES, strict=True):

@@ -11,7 +11,10 @@ from hms_utils import paths
 
 # Okabe-Ito in the order of CLASSES: told apart with colour-blind eyes.
 COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#7F7F7F")
-# In the same order, as small dots need more than colour.
+GREY = "#7F7F7F"
+# The same in every figure of scores.
+NETWORK_COLOURS = {"cnn": COLOURS[1], "efficientnet_b0": COLOURS[4], "blend": COLOURS[0]}
+# In the same order as the classes, as small dots need more than colour.
 MARKERS = ("o", "s", "^", "D", "v", "X")
 DPI = 110
 # Points of a line or a scatter from which on an SVG holds it as pixels.

@@ -13,7 +13,7 @@ from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, smooth, te
 from hms_utils.scores.bootstrap import interval, summarise
 from hms_utils.scores.calibration import calibration_error, errors_by_chance, reliability
 from hms_utils.scores.classes import alarms, consensus, per_class, second_opinions
-from hms_utils.scores.comparisons import against_marks, closed, differences
+from hms_utils.scores.comparisons import against_marks, by_patients, closed, differences
 from hms_utils.scores.faults import id_faults, text_faults, value_faults
 from hms_utils.scores.marks import estimated_floor, fold_priors, mean_vote, patient_priors
 from hms_utils.scores.metric import EPSILON, kl_divergence, row_divergence, score
@@ -33,6 +33,7 @@ __all__ = [
     "against_marks",
     "alarms",
     "blend_out_of_fold",
+    "by_patients",
     "calibration_error",
     "closed",
     "consensus",

@@ -1,12 +1,20 @@
 """How predictions differ on the same rows, from each other and from the marks beside them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
+from hms_utils import paths
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.scores import bootstrap
 from hms_utils.scores.metric import row_divergence
 from hms_utils.scores.tables import MARKS, VOTE_GROUPS, WELL, divergences, strata
+
+_BY_PATIENTS = [
+    *("source", "model", "group", "kl", "low", "high", "n_patients", "patients"),
+    *("against", "difference", "difference_low", "difference_high"),
+]
 
 
 def closed(table, predictions, *, truth=None):
@@ -113,3 +121,51 @@ def differences(table, predictions, pairs):
                 lines.append((model, against, group, values.mean(), *bounds, n_patients))
     columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def by_patients(table, scorecard, compared, started, output_dir):
+    """Tabulate what networks reach beside the number of patients that they learnt from.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Out-of-fold: ``patient_id`` and ``fold``.
+    scorecard, compared : DataFrame
+        As `scorecard` and `differences` return them; of the latter, lines against the first
+        network are taken.
+    started : dict of str to str
+        By network, what it started from; the text up to a comma or bracket is kept.
+    output_dir : Path
+        May hold ``learning_curve.csv``, as `benchmarks/learning_curve.py` writes it.
+
+    Returns
+    -------
+    DataFrame
+        ``source`` ("run" or "curve"), ``model, group, kl, low, high, n_patients``, of rows
+        with ten or more votes (of all, if there are none) of networks, blend, prior and
+        floor; ``patients``, which each learnt from (in the run the mean over folds), and
+        ``difference, difference_low, difference_high`` from ``against``, NaN for others.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file is not as it was written.
+    """
+    group = WELL if (scorecard.group == WELL).any() else "all rows"
+    run = scorecard[scorecard.group == group].set_index("model")
+    floor = "floor" if "floor" in run.index else "floor (estimate)"
+    models = [name for name in ("prior", *started, "blend", floor) if name in run.index]
+    folds = table.groupby("fold").patient_id.nunique()
+    run = run.loc[models].assign(patients=round((folds.sum() - folds).mean()), source="run")
+    first = next(iter(started))
+    of_first = compared[(compared.group == group) & (compared.against == first)]
+    of_first = of_first.set_index("model")[["difference", "low", "high", "against"]]
+    run = run.join(of_first.rename(columns={"low": "difference_low", "high": "difference_high"}))
+    short = {name: re.split(", | \\(", text)[0] for name, text in started.items()}
+    named = [f"{name}, {short[name]}" if name in short else name for name in run.index]
+    lines = [run.reset_index().assign(model=named)[_BY_PATIENTS]]
+    file = output_dir / "learning_curve.csv"
+    if file.is_file():
+        curve = paths.read(file, lambda _: pd.read_csv(file).assign(source="curve")[_BY_PATIENTS])
+        lines.append(curve[curve.group == group])
+    return pd.concat(lines, ignore_index=True)

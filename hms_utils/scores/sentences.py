@@ -6,9 +6,10 @@ shown". Intervals are of patients only: networks are trained once.
 
 import numpy as np
 
-from hms_utils.constants import CLASSES
+from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.scores.bootstrap import FEW_PATIENTS
-from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL, group_label
+from hms_utils.scores.classes import consensus
+from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL, group_label, strata
 from hms_utils.scores.uncertainty import vote_intervals
 
 
@@ -96,8 +97,68 @@ def places(lines):
             "below the floor, as only chance or a leak explains:": _cells(below),
             "of too few patients to judge:": [*own.group[own.words == "few"].unique()],
         }
-        text = "; ".join(f"{what} {', '.join(found)}" for what, found in parts.items() if found)
+        text = "\n  ".join(f"{what} {', '.join(found)}" for what, found in parts.items() if found)
         said.append(f"{model}: {text}")
+    return "\n".join(said)
+
+
+def stages(history):
+    """Say where each stage of training ended, and whether the last one helped.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As `networks.cross_validate` returns it.
+    """
+    columns = {"loss": "training rows", "val_loss": "held-out rows"}
+    columns["val_well"] = f"held-out rows with {WELL_VOTED} or more votes"
+    known = [name for name in columns if history[name].notna().any()]
+    ends = history.groupby(["stage", "fold"], sort=False)[known].last().astype(float)
+    names = list(history.stage.unique())
+    said = []
+    for name in names:
+        means = ends.loc[name].mean()
+        parts = ", ".join(f"{columns[column]} {means[column]:.3f}" for column in known)
+        said.append(f"KL at the end of {name}, mean of {len(ends.loc[name])} folds: {parts}")
+    if len(names) > 1:
+        before, after = (ends.loc[name][known[-1]] for name in (names[0], names[-1]))
+        lower = int((after < before).sum())
+        said.append(
+            f"of {columns[known[-1]]}, {names[-1]} ends lower than {names[0]} in {lower} of "
+            f"{len(after)} folds"
+        )
+    return "\n".join(said)
+
+
+def confusion(table, prediction):
+    """Say how often the most probable class is the experts', and what is taken for what.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns.
+    prediction : ndarray, shape (n_rows, 6)
+    """
+    most, first, said = consensus(table), prediction.argmax(axis=1), []
+    for group, rows in strata(table).items():
+        rows = rows & (most >= 0)
+        if group not in ("all rows", WELL) or not rows.any():
+            continue
+        counts = np.zeros((len(CLASSES), len(CLASSES)), int)
+        np.add.at(counts, (most[rows], first[rows]), 1)
+        wrong = counts - np.diag(counts.diagonal())
+        pairs = np.stack(np.unravel_index(np.argsort(-wrong, axis=None), wrong.shape), axis=1)
+        taken = [
+            f"{CLASSES[expert]} for {CLASSES[model]} ({wrong[expert, model]} of "
+            f"{counts[expert].sum()})"
+            for expert, model in pairs[:3]
+            if wrong[expert, model]
+        ]
+        parts = [f"{group}: the experts' class in {counts.trace()} of {counts.sum()}"]
+        parts += [f"most often takes {', '.join(taken)}"] if taken else []
+        never = [name for name, n in zip(CLASSES, counts.sum(axis=0), strict=True) if not n]
+        parts += [f"never holds most probable: {', '.join(never)}"] if never else []
+        said.append("; ".join(parts))
     return "\n".join(said)
 
 
@@ -172,6 +233,33 @@ def difference(lines):
             f"{line.model} against {line.against}, {line.group}: {line.difference:+z.3f} "
             f"{bounds}, {words}"
         )
+    return "\n".join(said)
+
+
+def by_patients(table):
+    """Say what networks and blend add to the first network, at which number of patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `scores.by_patients` returns it.
+    """
+    said = []
+    for (source, model), lines in table.dropna(subset="against").groupby(
+        ["source", "model"], sort=False
+    ):
+        parts = []
+        for line in lines.itertuples():
+            words = _verdict(line.difference_low, line.difference_high, "worse", "better")
+            words = "of too few patients to judge" if _few(line) else words
+            bounds = _bounds(line.difference_low, line.difference_high, "+z.3f")
+            parts.append(
+                f"from {line.patients:.0f} patients {line.difference:+z.3f} {bounds}, {words}"
+            )
+        name = "this run" if source == "run" else "learning curve"
+        said.append(f"{name}, {model} against {lines.against.iloc[0]}: {'; '.join(parts)}")
+    if (table.source == "run").all():
+        said.append("what more patients change: not to be said of one number of them")
     return "\n".join(said)
 
 

@@ -75,6 +75,14 @@ def test_clicks_lead_through_the_windows_and_what_cannot_be_drawn_is_said(
     assert drawn[-1] == 3  # the other window of the first patient
 
 
+def test_panels_come_before_few_raters(index, alone, monkeypatch):
+    index.loc[1, list(VOTE_COLUMNS)] //= 6  # two raters, further from the answer than any panel
+    drawn, (_, _, _, onwards, _), _ = browser(index, monkeypatch)
+    for _ in range(3):
+        onwards.click()
+    assert drawn == [2, 3, 0, 1]
+
+
 def test_a_card_has_the_cases_and_their_votes(sample_dir):
     index = select_windows(load_metadata(sample_dir, "train"))
     shares = np.full((len(index), 6), 1 / 6)

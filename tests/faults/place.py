@@ -105,7 +105,7 @@ def compare(place):
 
     views, index = images.load(place.images, quiet=True)
     fold = images.assign_folds(index, place.outputs)
-    oof, predictions = networks.load_oof(place.outputs, ["cnn"], views, index, fold)
+    oof, predictions, _ = networks.load_oof(place.outputs, ["cnn"], views, index, fold)
     fitted = scores.fit_blend(oof[list(VOTE_COLUMNS)].to_numpy(), predictions)
     networks.seal(place.outputs, fitted, index, 10.0)
     networks.Ensemble(place.outputs)

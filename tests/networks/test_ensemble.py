@@ -142,9 +142,10 @@ def test_models_of_other_images_or_several_trainings_are_refused(tmp_path, capsy
     with pytest.raises(FileNotFoundError, match="03_cnn_baseline"):
         load()
     train(tmp_path)
-    table, predictions = load()
+    table, predictions, started = load()
     assert table.columns.tolist() == [*VOTE_COLUMNS, "label_id", "fold"]
     assert capsys.readouterr().out == "cnn: started from random weights\n"
+    assert started == {"cnn": "random weights"}
     np.testing.assert_allclose(predictions["cnn"], [[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]] * 2)
     with pytest.raises(ValueError, match="found others"):
         load(images={"near": IMAGES["near"] + np.uint8(1)})

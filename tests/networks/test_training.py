@@ -258,7 +258,7 @@ def test_a_third_network_takes_one_function_and_one_entry(tmp_path, monkeypatch)
     training.cross_validate(
         build, images, VIEWS, index, FOLD, tmp_path, stages, batch_size=8, augment=()
     )
-    _, predictions = load_oof(tmp_path, ["tiny"], images, index, FOLD)
+    _, predictions, _ = load_oof(tmp_path, ["tiny"], images, index, FOLD)
     assert (predictions["tiny"].argmax(axis=1) == np.arange(N_ROWS) % 2).mean() > 0.9
     train_images = tmp_path / "spectrograms" / "train"
     drawn = {"reduce": [8, 8], "db_range": [-20, 40], "views": list(VIEWS)}

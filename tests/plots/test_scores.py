@@ -40,6 +40,47 @@ def test_learning_curves_go_on_through_the_stages(axes):
     assert [text.get_text() for text in axes.texts] == ["all rows", "well voted"]
 
 
+def by_patients(source, models, patients):
+    lines = [
+        (source, model, size, 0.5 + 0.01 * len(model)) for model in models for size in patients
+    ]
+    table = pd.DataFrame(lines, columns=["source", "model", "patients", "kl"])
+    return table.assign(low=table.kl - 0.1, high=table.kl + 0.2, group=scores.WELL)
+
+
+def test_a_run_is_drawn_before_its_learning_curve(axes):
+    run = by_patients("run", ["prior", "cnn, random weights", "blend", "floor"], [85])
+    curve = by_patients("curve", ["cnn", "efficientnet_b0, random", "prior"], [50, 200])
+    plots.by_patients(pd.concat([run, curve]), axes)
+    assert [float(label.get_text()) for label in axes.get_xticklabels()] == [50, 85, 200]
+    assert texts(axes) == [
+        "cnn, curve",
+        "efficientnet_b0, random, curve",
+        "cnn, random weights: 0.69 (0.59 to 0.89)",
+        "blend: 0.55 (0.45 to 0.75)",
+    ]
+    assert sorted(text.get_text() for text in axes.texts) == ["floor", "prior", "prior, curve"]
+    # From random weights dotted, and each network in its colour.
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["efficientnet_b0, random, curve"].get_linestyle() == ":"
+    assert lines["cnn, curve"].get_linestyle() == "-"
+    points = {bars.get_label(): bars[0] for bars in axes.containers}
+    assert points["cnn, random weights: 0.69 (0.59 to 0.89)"].get_color() == (
+        lines["cnn, curve"].get_color()
+    )
+    beside = sorted(float(point.get_xdata()[0]) for point in points.values())
+    assert 80 < beside[0] < 85 < beside[1] < 90
+
+
+def test_a_run_or_a_curve_can_be_drawn_alone(axes):
+    plots.by_patients(by_patients("curve", ["cnn", "prior"], [50, 100]), axes)
+    assert texts(axes) == ["cnn, curve"]
+    axes.clear()
+    plots.by_patients(by_patients("run", ["cnn", "blend"], [40]), axes)
+    assert axes.get_xlim()[0] < 40 < axes.get_xlim()[1] and axes.get_xscale() == "log"
+    assert axes.get_ylabel().startswith("KL divergence to the votes, >= 10 votes")
+
+
 def test_scorecard_shows_all_models_and_marks(panel, axes, tmp_path):
     table, prediction = panel
     card = scores.scorecard(table, {"cnn": prediction, "other": prediction})

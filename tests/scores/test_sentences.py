@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from hms_utils import scores
+from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.scores import sentences
 
 SHARES = [0.05, 0.6, 0.05, 0.1, 0.1, 0.1]
@@ -46,21 +47,23 @@ def test_a_place_between_the_marks_is_said_where_it_is_shown():
     better = ("all rows", "uniform", -0.5, -0.6, -0.4, 90), ("edge", "prior", -1, -2, -0.5, 13)
     said = places(*better, ("all rows", "prior", -0.2, -0.3, -0.1, 90))
     assert said == (
-        "cnn: better than uniform and each prior in all rows; of too few patients to judge: edge"
+        "cnn: better than uniform and each prior in all rows\n  of too few patients to judge: edge"
     )
     # A mean below the prior's is not enough.
     doubtful = places(*better, ("all rows", "prior", -0.2, -0.5, 0.1, 90))
     assert doubtful.startswith(
-        "cnn: no difference shown from prior in all rows -0.200 (-0.500 to +0.100); of too few"
+        "cnn: no difference shown from prior in all rows -0.200 (-0.500 to +0.100)\n  of too few"
     )
     worse = places(*better, ("all rows", "prior", 0.2, 0.1, 0.3, 90))
-    assert worse.startswith("cnn: worse than prior in all rows +0.200 (+0.100 to +0.300); of too")
+    assert worse.startswith("cnn: worse than prior in all rows +0.200 (+0.100 to +0.300)\n  of too")
 
 
 def test_who_is_below_the_floor_is_told():
     better = ("all rows", "prior", -0.2, -0.3, -0.1, 90)
     below = places(better, ("all rows", "floor", -0.1, -0.2, -0.05, 90))
-    assert below.startswith("cnn: better than uniform and each prior in all rows; below the floor")
+    assert below.startswith(
+        "cnn: better than uniform and each prior in all rows\n  below the floor"
+    )
     assert "floor" not in places(better, ("all rows", "floor", -0.1, -0.2, 0.05, 90))
 
 
@@ -113,6 +116,40 @@ def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds
     if any(bounds):
         few = sentences.difference(lines.assign(n_patients=6))
         assert few.endswith(", of too few patients to judge")
+
+
+def patients(*cells, source="run", model="b0, random weights"):
+    """Lines of networks by patients: (patients, difference, low, high, judged on)."""
+    columns = ["patients", "difference", "difference_low", "difference_high", "n_patients"]
+    lines = pd.DataFrame(cells, columns=columns).assign(source=source, model=model, against="cnn")
+    first = lines.assign(model="cnn", against=None)
+    return pd.concat([first, lines])
+
+
+def test_what_a_network_adds_is_said_beside_the_patients_that_it_learnt_from():
+    worse = sentences.by_patients(patients((85, 0.2, 0.1, 0.3, 40))).splitlines()
+    assert worse[0] == (
+        "this run, b0, random weights against cnn: from 85 patients +0.200 (+0.100 to +0.300), worse"
+    )
+    assert worse[1] == "what more patients change: not to be said of one number of them"
+    assert len(worse) == 2
+    better = sentences.by_patients(patients((85, -0.2, -0.3, -0.1, 40)))
+    assert "-0.200 (-0.300 to -0.100), better" in better
+    assert ", not shown" in sentences.by_patients(patients((85, -0.2, -0.5, 0.1, 40)))
+    assert "of too few patients to judge" in sentences.by_patients(
+        patients((85, -0.2, -0.3, -0.1, 9))
+    )
+
+
+def test_a_curve_is_said_size_by_size():
+    sizes = (50, -0.1, -0.2, 0.1, 54), (200, -0.2, -0.3, -0.1, 54)
+    curve = patients(*sizes, source="curve", model="b0, pretrained")
+    said = sentences.by_patients(pd.concat([patients((85, 0.2, 0.1, 0.3, 40)), curve]))
+    assert said.splitlines()[1] == (
+        "learning curve, b0, pretrained against cnn: from 50 patients -0.100 (-0.200 to +0.100), not "
+        "shown; from 200 patients -0.200 (-0.300 to -0.100), better"
+    )
+    assert "more patients change" not in said
 
 
 def doubt(rank, gap, n_patients=40):
@@ -250,3 +287,49 @@ def test_cases_are_said_to_be_alike_only_where_the_interval_says_so():
     worse = table.assign(low=-0.2, high=-0.1)
     assert sentences.cases(worse).count("less often") == 2
     assert sentences.cases(table.assign(n_patients=12)).count("not to be said of so few") == 2
+
+
+def history(*ends):
+    """Two folds of two stages, by the held-out panels' divergence at the end of each."""
+    lines = [
+        {"fold": fold, "stage": stage, "epoch": epoch, "loss": 1.0, "val_loss": 2.0}
+        | {"val_well": well + 0.5 * (2 - epoch)}
+        for (fold, stage), well in ends
+        for epoch in (1, 2)
+    ]
+    return pd.DataFrame(lines)
+
+
+def test_what_the_last_stage_did_is_said_whether_it_helped_or_not():
+    first, last = "all rows", "well voted"
+    helped = history(((0, first), 0.9), ((0, last), 0.8), ((1, first), 0.7), ((1, last), 0.6))
+    said = sentences.stages(helped).splitlines()
+    assert said == [
+        "KL at the end of all rows, mean of 2 folds: training rows 1.000, held-out rows 2.000, "
+        "held-out rows with 10 or more votes 0.800",
+        "KL at the end of well voted, mean of 2 folds: training rows 1.000, held-out rows 2.000, "
+        "held-out rows with 10 or more votes 0.700",
+        "of held-out rows with 10 or more votes, well voted ends lower than all rows in 2 of 2 "
+        "folds",
+    ]
+    harmed = history(((0, first), 0.9), ((0, last), 1.8), ((1, first), 0.7), ((1, last), 0.6))
+    assert sentences.stages(harmed).endswith("lower than all rows in 1 of 2 folds")
+    without = sentences.stages(helped.assign(val_well=None))
+    assert without.endswith("of held-out rows, well voted ends lower than all rows in 0 of 2 folds")
+    alone = sentences.stages(helped[helped.stage == first])
+    assert len(alone.splitlines()) == 1
+
+
+def test_what_is_taken_for_what_is_counted():
+    votes = 12 * np.eye(6, dtype=int)[[0, 0, 0, 1, 5]]
+    table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
+    said = sentences.confusion(table, np.eye(6)[[0, 5, 5, 5, 5]])
+    assert said.splitlines()[0] == (
+        "all rows: the experts' class in 2 of 5; most often takes Seizure for Other (2 of 3), "
+        "LPD for Other (1 of 1); never holds most probable: LPD, GPD, LRDA, GRDA"
+    )
+    assert said.splitlines()[1].startswith(">= 10 votes: the experts' class in 2 of 5")
+    right = sentences.confusion(table, votes / 12)
+    assert "class in 5 of 5; never" in right and "takes" not in right
+    too_few = table.assign(other_vote=2)[4:]  # for a consensus
+    assert sentences.confusion(too_few, np.eye(6)[[0]]) == ""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hms_utils import scores
+from hms_utils import paths, scores
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.sample.dataset import label_rows, plan_patient
 from hms_utils.scores import metric
@@ -298,3 +298,39 @@ def test_differences_are_paired():
     assert lines.low[0] < expected < lines.high[0] < 0
     card = scores.scorecard(table, {"a": better}).set_index(["model", "group"])
     assert lines.high[0] - lines.low[0] < (card.high - card.low)["a", "all rows"]
+
+
+def test_what_is_reached_stands_beside_the_patients_learnt_from(tmp_path):
+    table, shares = random_table(90)
+    table["fold"] = table.patient_id % 3
+    answers = {"cnn": 0.5 * shares + 0.5 / 6, "b0": shares, "blend": shares}
+    card = scores.scorecard(table, answers, truth=shares)
+    compared = scores.differences(table, answers, [("b0", "cnn"), ("blend", "b0")])
+    started = {"cnn": "random weights", "b0": "ImageNet weights (MD5 0)"}
+    file = tmp_path / "learning_curve.csv"
+    lines = scores.by_patients(table, card, compared, started, tmp_path)
+    names = ["prior", "cnn, random weights", "b0, ImageNet weights", "blend", "floor"]
+    assert lines.model.tolist() == names
+    assert (lines.patients == 30).all() and (lines.n_patients == 45).all()
+    (found,) = lines[lines.against == "cnn"].itertuples()
+    expected = compared[(compared.model == "b0") & (compared.group == scores.WELL)].iloc[0]
+    assert found.model == "b0, ImageNet weights"
+    assert found.difference == expected.difference < 0
+    assert (found.difference_low, found.difference_high) == (expected.low, expected.high)
+    # Only lines of the same group are comparable.
+    other = lines.assign(group="all rows")
+    pd.concat([lines, other]).drop(columns="source").to_csv(file, index=False)
+    both = scores.by_patients(table, card, compared, started, tmp_path)
+    assert both.source.tolist() == ["run"] * 5 + ["curve"] * 5
+    lines.drop(columns="kl").to_csv(file, index=False)
+    with pytest.raises(paths.DamagedFileError, match=r"learning_curve\.csv"):
+        scores.by_patients(table, card, compared, started, tmp_path)
+
+
+def test_without_panels_all_rows_are_taken(tmp_path):
+    table, shares = random_table(60, n_votes=3)
+    card = scores.scorecard(table, {"cnn": shares})
+    compared = scores.differences(table, {"cnn": shares}, [])
+    lines = scores.by_patients(table, card, compared, {"cnn": "x"}, tmp_path)
+    assert lines.group.unique().tolist() == ["all rows"]
+    assert lines.model.tolist() == ["prior", "cnn, x"]
