@@ -129,7 +129,8 @@ def patients(*cells, source="run", model="b0, random weights"):
 def test_what_a_network_adds_is_said_beside_the_patients_that_it_learnt_from():
     worse = sentences.by_patients(patients((85, 0.2, 0.1, 0.3, 40))).splitlines()
     assert worse[0] == (
-        "this run, b0, random weights against cnn: from 85 patients +0.200 (+0.100 to +0.300), worse"
+        "this run, b0, random weights against cnn: from 85 patients +0.200 (+0.100 to +0.300), "
+        "worse"
     )
     assert worse[1] == "what more patients change: not to be said of one number of them"
     assert len(worse) == 2
@@ -146,8 +147,8 @@ def test_a_curve_is_said_size_by_size():
     curve = patients(*sizes, source="curve", model="b0, pretrained")
     said = sentences.by_patients(pd.concat([patients((85, 0.2, 0.1, 0.3, 40)), curve]))
     assert said.splitlines()[1] == (
-        "learning curve, b0, pretrained against cnn: from 50 patients -0.100 (-0.200 to +0.100), not "
-        "shown; from 200 patients -0.200 (-0.300 to -0.100), better"
+        "learning curve, b0, pretrained against cnn: from 50 patients -0.100 (-0.200 to +0.100), "
+        "not shown; from 200 patients -0.200 (-0.300 to -0.100), better"
     )
     assert "more patients change" not in said
 
