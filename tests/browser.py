@@ -42,7 +42,9 @@ def jupyter(folder, environment):
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
     command += [f"--ServerApp.root_dir={folder}"]
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as workspaces:
+        # Or the tabs of an earlier time would be opened again.
+        command += [f"--LabApp.workspaces_dir={workspaces}"]
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             for _ in range(120):
@@ -86,9 +88,9 @@ def run(page, address, root, notebook, picture):
         complaints += [f"{picture.name}: {text}" for text in click_through(page)]
         page.screenshot(path=picture.with_name(f"{picture.name}-clicked.png"))
     for part, share in (("top", 0), ("middle", 0.5), ("end", 1)):
-        for _ in range(5):  # heights are guesses until cells are drawn
-            page.locator(".jp-WindowedPanel-outer").first.evaluate(
-                f"part => part.scrollTo(0, {share} * (part.scrollHeight - part.clientHeight))"
+        for _ in range(5):  # heights are guesses until cells are drawn; a page of nothing ends it
+            page.locator(".jp-WindowedPanel-outer").evaluate(
+                f"part => part.scrollTo(0, {share} * (part.scrollHeight - 1.8 * part.clientHeight))"
             )
             page.wait_for_timeout(500)
         page.screenshot(path=picture.with_name(f"{picture.name}-{part}.png"))
