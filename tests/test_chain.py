@@ -109,7 +109,7 @@ def test_whole_chain_on_real_eeg_from_a_weights_file(
     settings = [*TINY, "BACKBONE_WEIGHTS=imagenet"]
     result = run("--data-dir", real_dir, "--output-dir", tmp_path, "--quick", *options(settings))
     metrics = paths.read_json(tmp_path / "metrics" / "04_efficientnet_b0.json")
-    assert metrics["backbone_weights"].startswith("ImageNet weights (MD5 ")
+    assert metrics["backbone_weights"].startswith("pretrained weights that are not Keras' (MD5 ")
     assert len(check_result(result, real_dir, tmp_path)) == 6
     assert "SYNTHETIC" not in result.output
 

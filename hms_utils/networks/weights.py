@@ -116,8 +116,11 @@ def find_weights(choice):
     if path is None:
         return None, "random weights, as no ImageNet weights were found here or on the network"
     print(f"Weights: {path}")
+    kind = (
+        "ImageNet weights" if digest == _WEIGHTS_MD5 else "pretrained weights that are not Keras'"
+    )
     # The checksum rather than the path: moving the file changes no result.
-    return path, f"ImageNet weights (MD5 {digest})"
+    return path, f"{kind} (MD5 {digest})"
 
 
 def _check(path):

@@ -94,7 +94,7 @@ def test_pretrained_model_is_that_of_the_file_and_learns_its_own_statistics(
 def test_find_weights_prefers_a_local_file(imagenet_file, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(imagenet_file.parents[1]))
     path, digest = imagenet_file, hashlib.md5(imagenet_file.read_bytes()).hexdigest()
-    source = f"ImageNet weights (MD5 {digest})"
+    source = f"pretrained weights that are not Keras' (MD5 {digest})"
     for choice in ("auto", "imagenet"):
         assert weights.find_weights(choice) == (path, source)
     assert weights.find_weights("none")[0] is None
