@@ -141,7 +141,8 @@ def test_interruption_while_rows_are_left_out_is_survived(sample_dir, tmp_path, 
             cache.build(*arguments, reduce=(8, 8), n_jobs=1)
         patch.undo()
         patch.setattr(cache, "_remove", lambda folder: (_ for _ in ()).throw(KeyboardInterrupt))
-        cache._create(tmp_path / "spectrograms" / "train", 1, (8, 8))  # of an earlier run
+        earlier = {"reduce": (8, 8), "views": VIEWS}
+        cache._create(tmp_path / "spectrograms" / "train", 1, earlier)
         with pytest.raises(KeyboardInterrupt):
             cache.build(*arguments, reduce=(8, 8), n_jobs=1)
     images, index = stored.load(cache.build(*arguments, reduce=(8, 8), n_jobs=1))
@@ -381,7 +382,8 @@ def test_one_window_past_the_end_leaves_the_others(sample_dir, tmp_path):
 
 
 def test_a_worker_with_other_code_is_refused(sample_dir, windows, tmp_path, monkeypatch):
-    monkeypatch.setattr(draw, "code_version", lambda *_: "other")
+    versions = iter(("ours", "other"))  # asked for here, then where it is drawn
+    monkeypatch.setattr(draw, "drawing_version", lambda: next(versions))
     with pytest.raises(RuntimeError, match="another version of hms_utils"):
         cache.build(windows, sample_dir, tmp_path, n_jobs=1)
 
