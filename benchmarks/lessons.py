@@ -32,7 +32,7 @@ VIEWS = ("eeg50", "eeg10", "kaggle600")
 AUGMENT = ("swap", "reverse", "narrow")
 ALL_ROWS = (Stage("all rows", 14, 2e-3),)
 WELL_STAGE = Stage("well voted", 5, 5e-4, min_votes=WELL_VOTED)
-# As notebook 4 trains EfficientNetB0.
+# As notebook 4 trains EfficientNetB0, but with ten passes over all rows.
 B0_VIEWS, B0_WELL = ("eeg10", "wave"), Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
 PRETRAINED = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 1e-3), B0_WELL)}
 RANDOM = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 2e-3), B0_WELL)}

@@ -110,7 +110,7 @@ def stages(history):
     history : DataFrame
         As `networks.cross_validate` returns it.
     """
-    columns = {"loss": "training rows", "val_loss": "held-out rows"}
+    columns = {"loss": "training rows of the stage", "val_loss": "held-out rows"}
     columns["val_well"] = f"held-out rows with {WELL_VOTED} or more votes"
     known = [name for name in columns if history[name].notna().any()]
     ends = history.groupby(["stage", "fold"], sort=False)[known].last().astype(float)
@@ -121,12 +121,13 @@ def stages(history):
         parts = ", ".join(f"{columns[column]} {means[column]:.3f}" for column in known)
         said.append(f"KL at the end of {name}, mean of {len(ends.loc[name])} folds: {parts}")
     if len(names) > 1:
-        before, after = (ends.loc[name][known[-1]] for name in (names[0], names[-1]))
-        lower = int((after < before).sum())
-        said.append(
-            f"of {columns[known[-1]]}, {names[-1]} ends lower than {names[0]} in {lower} of "
-            f"{len(after)} folds"
-        )
+        before, after = (ends.loc[name] for name in (names[0], names[-1]))
+        for column in known[1:]:
+            lower = int((after[column] < before[column]).sum())
+            said.append(
+                f"of {columns[column]}, {names[-1]} ends lower than {names[0]} in {lower} of "
+                f"{len(after)} folds"
+            )
     return "\n".join(said)
 
 
@@ -155,7 +156,7 @@ def confusion(table, prediction):
             if wrong[expert, model]
         ]
         parts = [f"{group}: the experts' class in {counts.trace()} of {counts.sum()}"]
-        parts += [f"most often takes {', '.join(taken)}"] if taken else []
+        parts += [f"most often taken: {', '.join(taken)}"] if taken else []
         never = [name for name, n in zip(CLASSES, counts.sum(axis=0), strict=True) if not n]
         parts += [f"never holds most probable: {', '.join(never)}"] if never else []
         said.append("; ".join(parts))
@@ -225,7 +226,9 @@ def difference(lines):
     """
     said = []
     for line in lines.itertuples():
-        words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
+        # By the bounds as they are printed: one that stands there as zero shows nothing.
+        shown = round(line.low, 3), round(line.high, 3)
+        words = _verdict(*shown, "worse", "better", "no difference shown")
         words = "of too few patients to judge" if _few(line) else words
         words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+z.3f")
@@ -303,7 +306,8 @@ def calibration(errors):
     """
     said = []
     for name, line in errors.iterrows():
-        words = "more than" if line.error > line.high + 1e-9 else "not shown to be more than"
+        larger = round(line.error, 3) > round(line.high, 3)  # as they are printed
+        words = "more than" if larger else "not shown to be more than"
         words = "of too few patients to compare with what" if _few(line) else words
         by_chance = f"{line.expected:.3f} {_bounds(line.low, line.high)}"
         said.append(
@@ -351,8 +355,8 @@ def alarms(lines):
 
 _MAP_TESTS = {
     "difference": "what is marked is needed",
-    "side - chance": "it is on the pattern's side",
-    "time - chance": "it is in the pattern's seconds",
+    "side - chance": "it leans to the pattern's side",
+    "time - chance": "it leans to the pattern's seconds",
 }
 
 
@@ -411,15 +415,15 @@ def cases(summary):
     """
     of = summary.loc["cases"]
     said = [
-        f"The cases have the panel's class in {of['mean']:.0%} {_bounds(of.low, of.high, '.0%')}"
+        f"The cases have the experts' class in {of['mean']:.1%} {_bounds(of.low, of.high, '.1%')}"
     ]
     for name, other in (("chance", "windows by chance"), ("pixels", "cases by pixels alone")):
         gain = summary.loc[f"- {name}"]
         words = _verdict(gain.low, gain.high, "more often", "less often", "no difference shown")
         words = "not to be said of so few" if _few(of) else words
         share = summary["mean"][f"by {name}"]
-        bounds = _bounds(100 * gain.low, 100 * gain.high, "+z.0f")
+        bounds = _bounds(100 * gain.low, 100 * gain.high, "+z.1f")
         said.append(
-            f"than {other}, {share:.0%}: {words}, {100 * gain['mean']:+z.0f} points {bounds}"
+            f"than {other}, {share:.1%}: {words}, {100 * gain['mean']:+z.1f} points {bounds}"
         )
     return "; ".join(said) + f"; {of.n_rows:.0f} windows of {of.n_patients:.0f} patients"

@@ -243,7 +243,7 @@ def test_all_tests_of_maps_are_reported():
     found = {"difference": (0.9, 1.3), "side - chance": (-0.02, 0.2), "time - chance": (0.1, 0.2)}
     said = sentences.maps(summary(**found))
     assert said.startswith("passes 2 of 3 tests that can be judged: ")
-    assert "on the pattern's side: not shown, +0.09 (-0.02 to +0.20), 44 patients" in said
+    assert "it leans to the pattern's side: not shown, +0.09 (-0.02 to +0.20), 44 patients" in said
     against = sentences.maps(summary(**found | {"difference": (-0.3, -0.1)}))
     assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
     assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests that")
@@ -251,7 +251,7 @@ def test_all_tests_of_maps_are_reported():
     assert "passes 0 of 0" in unknown and "(1 were made)" in unknown and "not to be" in unknown
     none = sentences.maps(summary(n_patients=0, **{"time - chance": (np.nan, np.nan)}))
     assert none.endswith(
-        "it is in the pattern's seconds: not to be said, as no window here can show it"
+        "it leans to the pattern's seconds: not to be said, as no window here can show it"
     )
     few = sentences.maps(summary(n_patients=6, **found))
     assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
@@ -283,8 +283,8 @@ def test_cases_are_said_to_be_alike_only_where_the_interval_says_so():
     }
     table = pd.DataFrame(lines, columns).T
     said = sentences.cases(table)
-    assert "in 32% (28% to 37%); than windows by chance, 17%: more often, +15 points" in said
-    assert "than cases by pixels alone, 31%: no difference shown, +1 points (-3 to +5)" in said
+    assert "32.0% (28.0% to 37.0%); than windows by chance, 17.0%: more often, +15.0 points" in said
+    assert "by pixels alone, 31.0%: no difference shown, +1.0 points (-3.0 to +5.0)" in said
     worse = table.assign(low=-0.2, high=-0.1)
     assert sentences.cases(worse).count("less often") == 2
     assert sentences.cases(table.assign(n_patients=12)).count("not to be said of so few") == 2
@@ -306,10 +306,13 @@ def test_what_the_last_stage_did_is_said_whether_it_helped_or_not():
     helped = history(((0, first), 0.9), ((0, last), 0.8), ((1, first), 0.7), ((1, last), 0.6))
     said = sentences.stages(helped).splitlines()
     assert said == [
-        "KL at the end of all rows, mean of 2 folds: training rows 1.000, held-out rows 2.000, "
+        "KL at the end of all rows, mean of 2 folds: training rows of the stage 1.000, "
+        "held-out rows 2.000, "
         "held-out rows with 10 or more votes 0.800",
-        "KL at the end of well voted, mean of 2 folds: training rows 1.000, held-out rows 2.000, "
+        "KL at the end of well voted, mean of 2 folds: training rows of the stage 1.000, "
+        "held-out rows 2.000, "
         "held-out rows with 10 or more votes 0.700",
+        "of held-out rows, well voted ends lower than all rows in 0 of 2 folds",
         "of held-out rows with 10 or more votes, well voted ends lower than all rows in 2 of 2 "
         "folds",
     ]
@@ -326,11 +329,11 @@ def test_what_is_taken_for_what_is_counted():
     table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
     said = sentences.confusion(table, np.eye(6)[[0, 5, 5, 5, 5]])
     assert said.splitlines()[0] == (
-        "all rows: the experts' class in 2 of 5; most often takes Seizure for Other (2 of 3), "
+        "all rows: the experts' class in 2 of 5; most often taken: Seizure for Other (2 of 3), "
         "LPD for Other (1 of 1); never holds most probable: LPD, GPD, LRDA, GRDA"
     )
     assert said.splitlines()[1].startswith(">= 10 votes: the experts' class in 2 of 5")
     right = sentences.confusion(table, votes / 12)
-    assert "class in 5 of 5; never" in right and "takes" not in right
+    assert "class in 5 of 5; never" in right and "taken" not in right
     too_few = table.assign(other_vote=2)[4:]  # for a consensus
     assert sentences.confusion(too_few, np.eye(6)[[0]]) == ""
