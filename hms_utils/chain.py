@@ -4,6 +4,7 @@ import ast
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -373,6 +374,13 @@ class _OwnKernel(AsyncKernelManager):
         given = os.environ.get("PYTHONWARNINGS", "")
         warnings = f"{given},ignore:resource_tracker:UserWarning".lstrip(",")
         return KernelSpec(**get_kernel_dict() | {"env": {"PYTHONWARNINGS": warnings}})
+
+    async def _async_signal_kernel(self, signum):
+        if signum == signal.SIGINT and hasattr(os, "killpg"):
+            # Its processes end with it; those that have only begun would say where they were.
+            os.kill(self.provisioner.pid, signum)
+        else:
+            await super()._async_signal_kernel(signum)
 
 
 class _Indented:

@@ -117,8 +117,10 @@ def test_check_accepts_and_refuses(sample_dir, tmp_path):
     assert result.exit_code == 1
     assert "error    submission lacks ids: 1" in result.output
     assert "short.csv: 1 errors, 1 warnings" in result.output
+    (tmp_path / "other.csv").write_text("id,patient_id\n1,2\n", encoding="utf-8")
     for other, message in (
-        (guess.with_name("SYNTHETIC.txt"), "expected eeg_id in the test table"),
+        (guess.with_name("SYNTHETIC.txt"), "expected a CSV table"),
+        (tmp_path / "other.csv", "expected eeg_id in the test table"),
         (tmp_path / "none.csv", "No such file"),
         (tmp_path, "Is a directory"),
     ):

@@ -26,6 +26,7 @@ from hms_utils.constants import COMPETITION
 NOTEBOOK = "hms-training.ipynb"
 _FILES = (NOTEBOOK, "kernel-metadata.json")
 _SOURCES = ("hms_utils", "notebooks", "pyproject.toml", "LICENSE")
+_KINDS = (".py", ".ipynb", ".j2")  # whatever else lies there, such as keys, stays there
 _WIDTH = 120_000  # letters of the source in a line
 
 _INTRODUCTION = """\
@@ -251,5 +252,7 @@ def _files(path):
     return [
         file
         for file in path.rglob("*")
-        if file.is_file() and file.suffix != ".pyc" and ".ipynb_checkpoints" not in file.parts
+        if file.is_file()
+        and file.suffix in _KINDS
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]

@@ -9,6 +9,7 @@ competition's columns, or as differences along the four chains (`bipolar`, of an
 `differences_of`). Notebooks 1 to 3 and 6 use it.
 """
 
+from hms_utils.eeg.csv_file import read_csv
 from hms_utils.eeg.examples import ARTEFACT, Example, find_examples
 from hms_utils.eeg.files import (
     cut,
@@ -72,6 +73,7 @@ __all__ = [
     "judge_amplitude",
     "load_metadata",
     "open_recording",
+    "read_csv",
     "read_eeg",
     "read_label_window",
     "read_spectrogram",

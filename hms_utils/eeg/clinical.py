@@ -82,7 +82,11 @@ def _oddities(file, clock):
     elif 0 < announced < seconds:
         notes.append(f"longer than the {announced:g} s that its header announces")
     if clock is None and file.time.strip("0.: "):
-        notes.append(f"clock unknown: its header has date {file.date!r} and time {file.time!r}")
+        again = file.recorded[:21] if file.recorded.upper().startswith("STARTDATE") else ""
+        notes.append(
+            f"clock unknown: its header has date {file.date!r} and time {file.time!r}"
+            + (f", and {again!r}" if again else "")
+        )
     return notes
 
 
@@ -108,7 +112,7 @@ def sample_parts(read, n_samples):
 def _find(file):
     """Find the electrodes among the signals that can be read."""
     labels, rates = [one.label for one in file.signals], [one.rate for one in file.signals]
-    unfit = [_unfit(one) for one in file.signals]
+    unfit = [_unfit(one, edf.WIDTH[file.kind]) for one in file.signals]
     fit = [label * (not why) for label, why in zip(labels, unfit, strict=True)]
     try:
         return find_electrodes(fit, rates)
@@ -118,8 +122,8 @@ def _find(file):
     raise ValueError(max(whys, key=whys.count))
 
 
-def _unfit(one):
-    """Return why a signal cannot be read as EEG, or ""."""
+def _unfit(one, width):
+    """Return why a signal of so many bytes a sample cannot be read as EEG, or ""."""
     heart = "EKG" in one.label.upper() or "ECG" in one.label.upper()
     (low, high), (digital_low, digital_high) = one.range, one.digital_range
     if one.rate < (1 if heart else _MIN_SFREQ):
@@ -130,6 +134,10 @@ def _unfit(one):
         return f"expected a range of values, found none in the header for {one.label}"
     if digital_low >= digital_high:
         return f"expected a range of digital values, found {digital_low:g} to {digital_high:g}"
+    most = 2 ** (8 * width - 1)
+    if digital_low < -most or digital_high > most:
+        found = f"{digital_low:.0f} to {digital_high:.0f} in {one.label}"
+        return f"expected digital values of {8 * width} bits with a sign, found {found}"
     return ""
 
 

@@ -17,9 +17,9 @@ _FIELDS = {
     "label": 16, "sensor": 80, "unit": 8, "low": 8, "high": 8, "digital_low": 8,
     "digital_high": 8, "filter": 80, "n_samples": 8, "reserved": 32,
 }  # fmt: skip
-# Microvolts in a unit by what stands before its V; æ is µ in the code page of DOS.
+# Microvolts in a unit by what stands before its V; æ is µ in the code page of DOS, mk in Russian.
 _SCALES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3}
-_SCALES |= dict.fromkeys(("u", "\xb5", "\u03bc", "\xe6", "micro"), 1)
+_SCALES |= dict.fromkeys(("u", "\xb5", "\u03bc", "\xe6", "micro", "mk", "mc"), 1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Signal:
     @property
     def microvolts(self):
         """Microvolts in the unit: 1 if there is none, None if it is not one of voltage."""
-        match = re.fullmatch(r"(\w*?)\s*v(olts?)?\.?", self.unit.lower())
+        match = re.fullmatch(r"[\[(]?(\w*?)\s*v(ol(ts?)?)?[\]).]?", self.unit.lower())
         return _SCALES.get(match[1]) if match else None if self.unit else 1
 
 
@@ -71,6 +71,8 @@ class File:
         Of a record, seconds.
     date, time : str
         As they stand in the header.
+    recorded : str
+        What an EDF+ or BDF+ header tells of the recording, beginning with its date.
     in_parts : bool
         Whether the header says that there may be breaks.
     """
@@ -85,6 +87,7 @@ class File:
     duration: float
     date: str
     time: str
+    recorded: str
     in_parts: bool
 
 
@@ -152,6 +155,7 @@ def read_header(path):
         duration=duration,
         date=_text(head[168:176]),
         time=_text(head[176:184]),
+        recorded=_text(head[88:168]),
         in_parts=head[192:197].upper() == f"{kind}+D".encode(),
     )
 

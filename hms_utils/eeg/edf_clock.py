@@ -12,6 +12,9 @@ _STAMP = re.compile(rb"([+-]\d+(?:[.,]\d*)?)(?:\x15[\d.,]*)?\x14\x14")
 _STAMP_BYTES = 64
 _ROUNDING = 0.01, 1e-3  # s, and of a record, that stamps may be beside
 _DRIFT = 1.0, 1e-4  # s, and of the time, as the length of a record is rounded too
+# An EDF+ header has its date twice, here with letters and the century.
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_DATE = re.compile(rf"STARTDATE (\d{{1,2}})-({'|'.join(_MONTHS)})-(\d{{4}})\b")
 _NO_CLOCK = datetime(1985, 1, 1)  # the first moment of the format: of files without one
 
 
@@ -21,6 +24,7 @@ def read_clock(file):
     Parameters
     ----------
     file : edf.File
+        A date that stands there twice must be the same.
     """
     date, time = (
         re.fullmatch(r"(\d{1,2})\D\s*(\d{1,2})\D\s*(\d{1,2})", text)
@@ -35,6 +39,9 @@ def read_clock(file):
             year + (1900 if year >= 85 else 2000), month, day, *map(int, time.groups())
         )
     except ValueError:
+        return None
+    again = _DATE.match(file.recorded.upper())
+    if again and (int(again[1]), again[2], int(again[3])) != (day, _MONTHS[month - 1], clock.year):
         return None
     return None if clock == _NO_CLOCK else clock
 

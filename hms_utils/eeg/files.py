@@ -18,6 +18,8 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 
+_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}  # in a second
+
 
 def source_files(data_dir, split, eeg_id, spectrogram_id):
     """Return the paths of an EEG and its spectrogram."""
@@ -91,7 +93,8 @@ def read_eeg(path):
     OSError
         If the system does not let us read it.
     ValueError
-        If it is no whole parquet file, lacks a column or holds no numbers.
+        If it is no whole parquet file, lacks a column, holds no numbers, or has times
+        beside its samples that are of another rate or have breaks.
     """
     return _read_columns(Path(path), EEG_COLUMNS, "channels", optional="EKG", aliases=NEW_NAMES)
 
@@ -229,6 +232,8 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
                     + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
                 )
             table = file.read(columns=list(found.values()), use_threads=False)
+            if "time" not in columns:
+                _check_clock(path, file)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
@@ -271,6 +276,27 @@ def _find_columns(path, there, columns, aliases):
         if same:
             found[name] = same[0]
     return found
+
+
+def _check_clock(path, file):
+    """Refuse an EEG beside whose samples stand other times than every 5 ms."""
+    for field in file.schema_arrow:
+        unit = getattr(field.type, "unit", None)  # of timestamps and durations
+        named = pa.types.is_floating(field.type) and field.name.lower() in ("time", "seconds")
+        if unit not in _UNITS and not named:
+            continue
+        column = file.read(columns=[field.name], use_threads=False).column(0)
+        times = (column if named else column.cast(pa.int64())).to_numpy() / _UNITS.get(unit, 1)
+        steps = np.diff(times) * SFREQ
+        if named and len(steps) and np.median(steps) > SFREQ / 2:
+            steps /= 1_000  # they are milliseconds
+        odd = ~(np.abs(steps - 1) < 0.1)
+        if odd.any() and steps.any():
+            step = steps[odd.argmax()] / SFREQ * 1_000
+            raise ValueError(
+                f"{_name(path)}: expected a sample every 5 ms, found a step of {step:,.4g} ms in "
+                f"{field.name}"
+            )
 
 
 def _numbers(path, column, name):

@@ -1,5 +1,7 @@
 """From electrodes to the differences that an EEG reader looks at."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import fft
 
@@ -14,6 +16,8 @@ POSSIBLE = (0.2, 500)
 _FRONT = [EEG_COLUMNS.index(front) for front, _ in DIFFERENCES]
 _BACK = [EEG_COLUMNS.index(back) for _, back in DIFFERENCES]
 _FLAT = 1.0  # µV between lowest and highest; a difference that stays within has no signal
+_BANDS = (1, 4, 8, 20, 45)  # Hz
+_FLATNESS = 2  # of the most power a Hz in a band to the least; of white noise it is near 1
 _MIN_DIFFERENCES = 8  # of 16, with a signal
 
 
@@ -130,13 +134,19 @@ def amplitudes(differences):
         Median of the standard deviations of all seconds, but those with gaps or
         without a signal. NaN if there are no others.
     """
-    n_seconds = differences.shape[1] // SFREQ
-    seconds = differences[:, : n_seconds * SFREQ].reshape(len(differences), n_seconds, SFREQ)
     with np.errstate(invalid="ignore", over="ignore"):
-        waves = fft.rfft(seconds - seconds[..., :1])[..., 1 : F_HIGH + 1] / SFREQ
+        waves = _waves(differences)[..., 1 : F_HIGH + 1] / SFREQ
         power = 2 * (waves.real**2 + waves.imag**2).sum(axis=2)
     alive = [of_one[of_one > 0] for of_one in power]  # false for NaN
     return np.sqrt([np.median(of_one) if len(of_one) else np.nan for of_one in alive])
+
+
+def _waves(differences):
+    """Return the Fourier transform of each second, NaN of those with gaps."""
+    n_seconds = differences.shape[1] // SFREQ
+    seconds = differences[:, : n_seconds * SFREQ].reshape(len(differences), n_seconds, SFREQ)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return fft.rfft(seconds - seconds[..., :1])
 
 
 def amplitude(differences):
@@ -172,6 +182,33 @@ def judge_amplitude(value):
     if value < low or value > high:
         return f"unusual amplitude: expected {found}; look whether unit and scale are right"
     return ""
+
+
+def is_noise(differences):
+    """Return whether all differences have as much power a Hz in every band up to 45 Hz.
+
+    That of EEG falls with frequency, and muscles and mains raise single bands: among real
+    recordings one of the differences has at least 100 times as much in one band as in another.
+    Samples whose bytes are out of place, as of a file that was sent as text or lost a byte, are
+    white noise.
+
+    Parameters
+    ----------
+    differences : ndarray of float32, shape (16, n_samples)
+        Microvolts; NaN allowed.
+
+    Returns
+    -------
+    bool
+        False if fewer than 8 differences have a signal.
+    """
+    waves = _waves(differences)
+    with np.errstate(over="ignore"):
+        power = (waves.real**2 + waves.imag**2).sum(axis=1, where=~np.isnan(waves))
+    bands = np.array([power[:, low:high].mean(axis=1) for low, high in pairwise(_BANDS)])
+    least, most = bands.min(axis=0), bands.max(axis=0)
+    alive = least > 0
+    return bool(alive.sum() >= _MIN_DIFFERENCES and (most < _FLATNESS * least)[alive].all())
 
 
 def has_signal(differences):

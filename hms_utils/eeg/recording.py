@@ -15,6 +15,7 @@ from hms_utils.eeg.montage import (
     amplitude,
     amplitudes,
     differences_of,
+    is_noise,
     judge_amplitude,
 )
 
@@ -72,7 +73,7 @@ def open_recording(path):
         If there is no such file.
     ValueError
         If it is damaged or of another kind, lasts less than 50 s, has breaks, is
-        not in microvolts by its amplitude, or lacks so many electrodes that a chain
+        not in microvolts by its amplitude, is noise, or lacks so many electrodes that a chain
         keeps fewer than two of its four differences.
     """
     path = Path(path)
@@ -92,6 +93,11 @@ def open_recording(path):
         notes = [judge_amplitude(amplitude(differences))]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if is_noise(differences):
+        raise ValueError(
+            f"{path}: expected EEG, found the same power in all bands, which is noise: look "
+            "whether the file was sent as text, lost a byte, or has samples of another kind"
+        )
     least, most = POSSIBLE
     sizes = zip(BIPOLAR_COLUMNS, amplitudes(differences), strict=False)
     if odd := [name for name, size in sizes if size < least or size > most]:

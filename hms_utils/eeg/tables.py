@@ -1,11 +1,13 @@
 """The competition's tables: read, checked, and which of their rows to use."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
+from hms_utils.eeg.csv_file import read_csv
 from hms_utils.eeg.files import has_eegs
 
 TRAIN_COLUMNS = (
@@ -48,17 +50,15 @@ def load_metadata(data_dir, split):
         If the table is missing.
     ValueError
         If a column is missing, not numeric or has gaps, if ids are no whole numbers,
-        offsets are not finite, there are no rows, votes are impossible, or a label or a
-        test recording stands in two rows that differ.
+        offsets are not finite, there are no rows, votes are impossible, an EEG or a
+        spectrogram is of two patients, or a label or a test recording stands in two
+        rows that differ.
     """
     path = Path(data_dir) / f"{split}.csv"
     columns = {"train": TRAIN_COLUMNS, "test": TEST_COLUMNS}[split]
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's {split} table, found no file")
-    try:
-        table = pd.read_csv(path, index_col=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
+    table = read_csv(path)
     if missing := [name for name in columns if name not in table]:
         raise ValueError(f"{path}: expected {len(columns)} columns, missing {missing}")
     if table.empty:
@@ -94,6 +94,13 @@ def load_metadata(data_dir, split):
                 f"{path}: expected one row per label_id, found {repeated.tolist()[:3]} again with "
                 "other values"
             )
+        for name in ("eeg_id", "spectrogram_id"):
+            pairs = table[[name, "patient_id"]].drop_duplicates()
+            if (again := pairs[name].duplicated()).any():
+                raise ValueError(
+                    f"{path}: expected one patient for each {name}, found another for "
+                    f"{pairs[name][again].tolist()[:3]}"
+                )
     elif table.eeg_id.duplicated().any():
         repeated = table.eeg_id[table.eeg_id.duplicated()].unique()
         raise ValueError(
@@ -106,13 +113,20 @@ def _whole(path, column):
     """Return a column of whole numbers as int64."""
     if pd.api.types.is_integer_dtype(column) and column.dtype != np.uint64:
         return column.astype(np.int64)
-    good = (column % 1 == 0) & (column.abs() < _EXACT)
+    text = read_csv(path, dtype=str)[column.name]
+    good = (column % 1 == 0) & (column.abs() < _EXACT) & ~text.map(_is_rounded)
     if not good.all():
         raise ValueError(
             f"{path}: expected whole numbers in {column.name}, found "
-            f"{column[~good].iloc[0]} in row {int(np.argmin(good)) + 1}"
+            f"{text[~good].iloc[0]} in row {int(np.argmin(good)) + 1}"
         )
     return column.astype(np.int64)
+
+
+def _is_rounded(text):
+    """Return whether a number has fewer digits than it has places, as spreadsheets make them."""
+    match = re.fullmatch(r"[+-]?\d\.?(\d*)e\+?(\d+)", text.strip(), re.IGNORECASE)
+    return bool(match) and len(match[1]) < int(match[2])
 
 
 def with_files(metadata, data_dir, *, quiet=False):
@@ -196,10 +210,7 @@ def read_test(data_dir):
     path = Path(data_dir) / "test.csv"
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected the competition's test table, found no file")
-    try:
-        given = pd.read_csv(path, index_col=False)
-    except ValueError as error:  # pandas' errors of a broken table are among them
-        raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
+    given = read_csv(path)
     table = pd.DataFrame(index=given.index)
     for name in ("eeg_id", "spectrogram_id"):
         numbers = pd.to_numeric(given.get(name, table.index * np.nan), errors="coerce")

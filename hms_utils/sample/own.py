@@ -20,6 +20,7 @@ from hms_utils.eeg import (
     TRAIN_COLUMNS,
     describe,
     open_recording,
+    read_csv,
     write_eeg,
     write_spectrogram,
 )
@@ -99,17 +100,12 @@ def _read_table(path):
     """Return the rows of the table of labels as text, by the number of their line."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a table of labels, found no file")
-    try:
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
-        )
-    except ValueError as error:  # pandas' errors of a broken table are among them
-        raise ValueError(f"{path}: expected a CSV table, found one that fails: {error}") from None
+    table = read_csv(path, encoding="utf-8-sig", dtype=str, skip_blank_lines=False)
     table.index += 2
-    table = table.apply(lambda column: column.str.strip())
+    table = table.astype(object).fillna("").apply(lambda column: column.str.strip())
     table = table[(table != "").any(axis=1)].rename(columns=str.strip)
-    has_class, has_votes = "class" in table, set(VOTE_COLUMNS) <= set(table)
-    if not {"file", "second", "patient"} <= set(table) or has_class == has_votes:
+    judged = "class" in table, sum(name in table for name in VOTE_COLUMNS)
+    if not {"file", "second", "patient"} <= set(table) or judged not in ((True, 0), (False, 6)):
         raise ValueError(
             f"{path}: expected the columns file, second, patient and either class or "
             f"{', '.join(VOTE_COLUMNS)}, separated by commas, found {', '.join(table)}"

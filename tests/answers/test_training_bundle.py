@@ -133,6 +133,20 @@ def test_the_archive_is_small_and_the_same_again(written, tmp_path):
         assert not [name for name in packed.getnames() if "pycache" in name or name[0] in "/."]
 
 
+def test_only_sources_are_packed(tmp_path, monkeypatch):
+    names = {"hms_utils/a.py", "hms_utils/templates/a.j2", "notebooks/01.ipynb", "pyproject.toml"}
+    names |= {"LICENSE"}
+    others = ["notebooks/.env", "notebooks/kaggle.json", "hms_utils/.a.py", "hms_utils/key.pem"]
+    others += ["notebooks/.ipynb_checkpoints/01.ipynb", "hms_utils/a.pyc"]
+    for name in (*names, *others):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(training_bundle._pack())) as packed:
+        assert set(packed.getnames()) == names
+
+
 def bundle(*arguments):
     return CliRunner().invoke(main, ["bundle", *map(str, arguments)])
 

@@ -13,13 +13,15 @@ from hms_utils.constants import EEG_COLUMNS
 from hms_utils.eeg import open_recording
 
 LIMIT = 2_000  # µV, the range of 16 bits
+NARROW = 250  # µV, which hide in the usual amplitude that the samples are noise
 START = datetime.datetime(2021, 3, 4, 22, 13, 5)
 ALL = range(len(EEG_COLUMNS))
 T3 = [EEG_COLUMNS.index("T3")]
 EKG = [EEG_COLUMNS.index("EKG")]
 # First byte and size of what stands in the first 256 bytes, sizes of what each signal has.
-MAIN = {"magic": (0, 8), "date": (168, 8), "time": (176, 8), "bytes": (184, 8), "kind": (192, 44)}
-MAIN |= {"records": (236, 8), "duration": (244, 8), "signals": (252, 4)}
+MAIN = {"magic": (0, 8), "recorded": (88, 80), "date": (168, 8), "time": (176, 8)}
+MAIN |= {"bytes": (184, 8), "kind": (192, 44), "records": (236, 8), "duration": (244, 8)}
+MAIN |= {"signals": (252, 4)}
 EACH = {"label": 16, "sensor": 80, "unit": 8, "low": 8, "high": 8, "digital_low": 8}
 EACH |= {"digital_high": 8, "filter": 80, "n_samples": 8}
 
@@ -34,12 +36,13 @@ def eeg():
 
 @pytest.fixture(scope="module")
 def files(eeg, write_edf, tmp_path_factory):
-    """Bytes of a plain file, one of 24 bits and one with time stamps, before they go odd."""
+    """Bytes of plain files, one of 24 bits and one with time stamps, before they go odd."""
     import edfio
 
     folder = tmp_path_factory.mktemp("files")
     write_edf(folder / "plain.edf", eeg, limit=LIMIT, start=START)
     write_edf(folder / "plain.bdf", eeg, limit=LIMIT, start=START)
+    write_edf(folder / "narrow.edf", eeg, limit=NARROW, start=START)
     signals = [
         edfio.EdfSignal(
             column, 200, label=name, physical_dimension="uV", physical_range=(-LIMIT, LIMIT)
@@ -117,8 +120,28 @@ VOLT = {"unit": "V", "low": -LIMIT / 1e6, "high": LIMIT / 1e6}
 NANO = {"unit": "nV", "low": -LIMIT * 1_000, "high": LIMIT * 1_000}
 
 
-def clock(**fields):
-    return "plain.edf", lambda raw: main(raw, **fields)
+def clock(recorded="", **fields):
+    return "plain.edf", lambda raw: main(raw, recorded=recorded, **fields)
+
+
+def twice(date, recorded):
+    """Return the answer to a header whose two dates differ."""
+    note = f"clock unknown: its header has date {date!r} and time '22.13.05', and {recorded!r}"
+    return *clock(date=date, recorded=recorded), Read((note,), None)
+
+
+def labelled(raw, change):
+    for place, name in enumerate(EEG_COLUMNS):
+        raw = each(raw, [place], label=change(name))
+    return raw
+
+
+def samples(raw, change):
+    """Change what stands behind the header."""
+    return raw[: 256 * 21] + change(raw[256 * 21 :])
+
+
+NOISE = "expected EEG, found the same power in all bands, which is noise"
 
 
 def unknown(date="04.03.21", time="22.13.05"):
@@ -134,6 +157,19 @@ ODDITIES = {
     "uv": ("plain.edf", partial(each, unit="uv"), READ),
     "UV": ("plain.edf", partial(each, unit="UV"), READ),
     "microV": ("plain.bdf", partial(each, unit="microV"), READ),
+    "microvolts, cut off": ("plain.edf", partial(each, unit="microvol"), READ),
+    "µV as in Russian": ("plain.edf", partial(each, unit="mkV"), READ),
+    "a unit in brackets": ("plain.edf", partial(each, unit="[uV]"), READ),
+    "a unit with a number": (
+        "plain.edf",
+        partial(each, unit="0.1uV"),
+        "expected electrodes in uV, mV or V, found 0.1uV in Fp1",
+    ),
+    "µV whose µ was lost": (
+        "plain.edf",
+        partial(each, unit="?V"),
+        r"expected electrodes in uV, mV or V, found \?V in Fp1",
+    ),
     "a unit that ends in zero bytes": ("plain.edf", partial(each, unit=b"uV\0\0\0\0\0\0"), READ),
     "no unit": ("plain.edf", partial(each, unit=""), READ),
     "nV": ("plain.edf", partial(each, **NANO), READ),
@@ -201,6 +237,41 @@ ODDITIES = {
         partial(each, digital_low=32767, digital_high=-32768),
         "expected a range of digital values, found 32767 to -32768",
     ),
+    "numbers without a sign": (
+        "narrow.edf",
+        lambda raw: each(
+            samples(raw, lambda data: (np.frombuffer(data, "<i2") ^ -32768).tobytes()),
+            digital_low=0,
+            digital_high=65535,
+        ),
+        "expected digital values of 16 bits with a sign, found 0 to 65535 in Fp1",
+    ),
+    "a digital range of 24 bits": (
+        "plain.edf",
+        partial(each, digital_low=-8388608, digital_high=8388607),
+        "expected digital values of 16 bits with a sign, found -8388608 to 8388607 in Fp1",
+    ),
+    "a file of 24 bits that calls itself one of 16": (
+        "plain.bdf",
+        partial(main, magic="0"),
+        "expected digital values of 16 bits with a sign, found -8388608 to 8388607 in Fp1",
+    ),
+    "numbers of the other byte order": (
+        "narrow.edf",
+        partial(samples, change=lambda data: np.frombuffer(data, "<i2").byteswap().tobytes()),
+        NOISE,
+    ),
+    "sent as text": (
+        "narrow.edf",
+        partial(samples, change=lambda data: data.replace(b"\n", b"\r\n")),
+        NOISE,
+    ),
+    "a byte lost": ("narrow.edf", partial(samples, change=lambda data: data[1:]), NOISE),
+    "a byte lost in the middle": (
+        "narrow.edf",
+        partial(samples, change=lambda data: data[:250_000] + data[250_001:]),
+        NOISE,
+    ),
     "a range with decimal commas": (
         "plain.edf",
         partial(each, low=f"-{LIMIT},0", high=f"{LIMIT},0"),
@@ -213,6 +284,11 @@ ODDITIES = {
         Read(("no signal in T3 wherever it was looked",), missing=("T3",)),
     ),
     "an empty label": ("plain.edf", partial(each, places=T3, label=""), WITHOUT_T3),
+    "labels with hard spaces": (
+        "plain.edf",
+        partial(labelled, change=lambda name: f"EEG\xa0{name}\xa0"),
+        READ,
+    ),
     "a label that ends in zero bytes": (
         "plain.edf",
         partial(each, places=T3, label=b"T3" + b"\0" * 14),
@@ -312,6 +388,12 @@ ODDITIES = {
     ),
     "a year of the last century": (*clock(date="04.03.99"), Read(start=START.replace(year=1999))),
     "no date and no time": (*clock(date="01.01.85", time="00.00.00"), Read(start=None)),
+    "dates that differ": twice("04.03.21", "Startdate 05-APR-2021"),
+    "a date that begins with the year": twice("21-03-04", "Startdate 04-MAR-2021"),
+    "a date that begins with the month": twice("03.04.21", "Startdate 04-MAR-2021"),
+    "a date cut off within its year": twice("04.03.20", "Startdate 04-MAR-2021"),
+    "a year after 2084": twice("04.03.yy", "Startdate 04-MAR-2090"),
+    "a date in letters that is hidden": (*clock(recorded="Startdate X X X X"), READ),
     "time stamps that jump": (
         "plus.edf",
         partial(moved, shift=lambda second: 30 * (second >= 20)),
@@ -357,6 +439,11 @@ ODDITIES = {
         "plus.edf",
         partial(stamped, change=lambda second: b""),
         READ,
+    ),
+    "breaks without annotations": (
+        "plain.edf",
+        partial(main, kind="EDF+D"),
+        "expected a recording without breaks, found no word where they are",
     ),
     "breaks without a time stamp": (
         "plus.edf",

@@ -61,6 +61,11 @@ def test_missing_table(tmp_path):
         (lambda t: t.assign(patient_id=np.nan), "no gaps in patient_id"),
         (lambda t: t.assign(other_vote=-1), "whole votes of zero"),
         (lambda t: t.assign(other_vote=0.5), "whole votes of zero"),
+        (lambda t: t.assign(other_vote=t.lpd_vote > 0), "numbers in other_vote"),
+        (lambda t: pd.concat([t, t[["lpd_vote"]]], axis=1), r"once, found \['lpd_vote'\] again"),
+        (lambda t: t.assign(patient_id=range(len(t))), "one patient for each eeg_id"),
+        (lambda t: t.assign(spectrogram_id=7), "one patient for each spectrogram_id"),
+        (lambda t: t.assign(eeg_id="1.63E+09"), r"whole numbers in eeg_id, found 1.63E\+09"),
         (lambda t: t.assign(**dict.fromkeys(VOTE_COLUMNS, 0)), "whole votes of zero"),
     ],
 )
@@ -68,6 +73,11 @@ def test_bad_train_table_is_refused_by_name(table, tmp_path, change, message):
     change(table).to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(ValueError, match=rf"train\.csv: expected .*{message}"):
         load_metadata(tmp_path, "train")
+
+
+def test_exponents_with_all_digits_are_read(table, tmp_path):
+    table.assign(eeg_id=table.eeg_id.map("{:.9e}".format)).to_csv(tmp_path / "train.csv")
+    assert load_metadata(tmp_path, "train").eeg_id.equals(table.eeg_id)
 
 
 def test_empty_file_and_repeated_test_ids_are_refused(sample_dir, tmp_path):

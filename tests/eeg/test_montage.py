@@ -92,7 +92,23 @@ def test_what_has_no_amplitude_is_not_judged():
     assert montage.judge_amplitude(np.nan) == ""
 
 
+def test_noise_is_what_is_noise_in_all_that_is_alive():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 30, (16, 2000)).astype(np.float32)
+    noise[:3], noise[5, ::150] = 7, np.nan
+    assert montage.is_noise(noise)
+    noise[:9] = 7  # too few to tell
+    assert not montage.is_noise(noise)
+    walks = np.cumsum(rng.normal(0, 3, (16, 2000)), axis=1).astype(np.float32)
+    walks[1:] += rng.normal(0, 300, (15, 2000))
+    assert not montage.is_noise(walks)
+    walks[0] = walks[1]
+    assert montage.is_noise(walks)
+
+
 @pytest.mark.real_data
 def test_real_recordings_are_not_refused(real_dir):
     for path in sorted((real_dir / "train_eegs").iterdir()):
-        montage.judge_amplitude(montage.amplitude(montage.bipolar(files.read_eeg(path))))
+        differences = montage.bipolar(files.read_eeg(path))
+        montage.judge_amplitude(montage.amplitude(differences))
+        assert not montage.is_noise(differences)

@@ -20,22 +20,25 @@ STAGES = {
     "06": [],
 }
 SECRET = "planted-9f2c1e"
+# Where programs that people use beside this one keep what lets them in.
+VARIABLES = ("KAGGLE_KEY", "KAGGLE_API_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
+FILES = (".kaggle/kaggle.json", ".kaggle/access_token", ".aws/credentials", ".netrc")
+FILES += (".cache/huggingface/token",)
 
 
 class Chain:
-    """A data set, what the chain made of it, and the seconds that each stage took."""
+    """A data set, what the chain made of it and said, and the seconds that each stage took."""
 
     def __init__(self, folder):
-        self.folder, self.seconds = folder, {}
+        self.folder, self.seconds, self.said = folder, {}, []
         self.data, self.outputs = folder / "data", folder / "outputs"
         home = folder / "home"
-        (home / ".kaggle").mkdir(parents=True)
-        (home / ".kaggle" / "kaggle.json").write_text(
-            f'{{"username": "somebody", "key": "{SECRET}"}}', encoding="utf-8"
-        )
+        for name in FILES:
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(f'{{"username": "somebody", "key": "{SECRET}"}}', "utf-8")
         self.env = os.environ | {
+            **dict.fromkeys(VARIABLES, SECRET),
             "HOME": str(home),
-            "KAGGLE_KEY": SECRET,
             "PYTHONPATH": str(paths.REPOSITORY),
             "KERAS_HOME": str(folder / "keras"),
         }
@@ -54,6 +57,7 @@ class Chain:
         started = time.perf_counter()
         done = run([*before, *self.command(number, outputs, data)], self.env | env, cwd)
         self.seconds.setdefault(number, time.perf_counter() - started)
+        self.said.append(done.stdout)
         return done
 
     def copy(self, folder):

@@ -184,6 +184,16 @@ def of_train():
         ("half an id", cell("eeg_id", 123.5), WHOLE),
         ("an id of 1e20", cell("spectrogram_id", 1e20), WHOLE),
         ("an infinite offset", cell("eeg_label_offset_seconds", np.inf), "expected finite numbers"),
+        ("ids that were rounded", rounded("eeg_id"), "expected whole numbers in eeg_id"),
+        ("patients that were rounded", rounded("patient_id"), "whole numbers in patient_id"),
+        ("votes as truth values", lambda t: t.assign(lpd_vote=t.lpd_vote > 0), "numbers in lpd_v"),
+        ("ids as truth values", lambda t: t.assign(eeg_id=True), "expected numbers in eeg_id"),
+        ("an EEG of two patients", two_patients("eeg_id"), "one patient for each eeg_id"),
+        (
+            "a spectrogram of two patients",
+            two_patients("spectrogram_id"),
+            "expected one patient for each spectrogram_id",
+        ),
         (
             "a label twice, with other votes",
             lambda t: pd.concat([t, t[:1].assign(lpd_vote=t.lpd_vote[:1] + 1)]),
@@ -197,6 +207,15 @@ def of_train():
         ("separated by semicolons", lambda raw: raw.replace(b",", b";"), "missing ["),
         ("cut off within a row", lambda raw: raw[: len(raw) - 12], GAPS),
         ("a row with more cells", lambda raw: raw + b"1," * 20 + b"1\n", TABLE),
+        ("rows with more cells", more_cells, f"{TABLE}, found rows with more cells"),
+        ("decimal commas without quotes", lambda raw: raw.replace(b".0,", b",0,"), TABLE),
+        ("a line before the header", lambda raw: b"sep=,\n" + raw, TABLE),
+        ("separated by tabs", lambda raw: raw.replace(b",", b"\t"), "missing ["),
+        ("numbers with thousands apart", thousands, "expected numbers in eeg_id"),
+        ("names in capitals", lambda raw: raw.replace(*capitals(raw)), "missing ["),
+        ("a vote's column twice", twice("lpd_vote"), "each column once, found ['lpd_vote'] again"),
+        ("an id's column twice", twice("eeg_id"), "each column once, found ['eeg_id'] again"),
+        ("zeros behind its end", lambda raw: raw + bytes(100), "expected numbers in eeg_id"),
     ]
     yield from ((name, text("train", change), words, True) for name, change, words in raws)
     offset = "eeg_label_offset_seconds"
@@ -234,6 +253,41 @@ def of_train():
     yield from ((name, text("train", change), "", False) for name, change in raws)
 
 
+def rounded(name):
+    return lambda frame: frame.assign(**{name: frame[name].map("{:.1E}".format)})
+
+
+def two_patients(name):
+    def change(frame):
+        other = frame[:1].assign(label_id=1, patient_id=1, eeg_id=1, spectrogram_id=1)
+        return pd.concat([frame, other.assign(**{name: frame[name].iloc[0]})])
+
+    return change
+
+
+def more_cells(raw):
+    head, *lines = raw.splitlines()
+    return b"\n".join([head, *(b"%d," % number + line for number, line in enumerate(lines))])
+
+
+def thousands(raw):
+    frame = pd.read_csv(io.BytesIO(raw))
+    return frame.assign(eeg_id=frame.eeg_id.map("{:,}".format)).to_csv(index=False).encode()
+
+
+def capitals(raw):
+    head = raw.partition(b"\n")[0]
+    return head, head.upper()
+
+
+def twice(name):
+    def change(raw):
+        head, *lines = raw.splitlines()
+        return b"\n".join([head + b"," + name.encode(), *(line + b",7" for line in lines), b""])
+
+    return change
+
+
 def quoted(raw):
     head, *lines = raw.decode().splitlines()
     cells = [",".join(f'"{value}"' for value in line.split(",")) for line in lines]
@@ -247,7 +301,12 @@ def of_test():
         ("ids in words", lambda t: t.assign(eeg_id="one"), "expected an eeg_id in each row"),
     ]
     yield from ((name, table("test", change), words, True) for name, change, words in kinds)
-    yield "packed", text("test", gzip.compress), TABLE, True
+    for name, change, words in (
+        ("packed", gzip.compress, TABLE),
+        ("rows with more cells", more_cells, f"{TABLE}, found rows with more cells"),
+        ("an id's column twice", twice("eeg_id"), "each column once, found ['eeg_id'] again"),
+    ):
+        yield name, text("test", change), words, True
     kinds = [
         ("rows that stand twice", lambda t: pd.concat([t, t]), "rows repeat an eeg_id"),
         ("ids as 123.0", lambda t: t.astype({"eeg_id": float}), ""),
@@ -305,6 +364,10 @@ def of_train_eeg():
         ("all missing", edit(lambda t: t * np.nan), "no signal"),
         ("T3 all null", nulls("T3"), "missing values"),
         ("infinite values", edit(damage.infinite), "infinite values, taken as missing"),
+        ("times of another rate", edit(timed(256)), "expected a sample every 5 ms, found a step"),
+        ("times with a break", edit(timed(200, 86_400)), "sample every 5 ms, found a step of 8.6"),
+        ("seconds of another rate", edit(seconds(250)), "a step of 4 ms in time"),
+        ("rows in another order", edit(shuffled), "sample every 5 ms, found a step of"),
     ]
     for name, change, words in lost:
         if words:
@@ -318,8 +381,27 @@ def of_train_eeg():
         ("float64", edit(lambda t: t.astype(np.float64))),
         ("an index of other numbers", edit(lambda t: t.set_index(t.index[::-1]))),
         ("decimals", arrow(as_decimals)),
+        ("times of its rate", edit(timed(200))),
+        ("milliseconds of its rate", edit(seconds(0.2))),
     ]
     yield from ((name, change, "", False) for name, change in same)
+
+
+def timed(rate, pause=0):
+    def change(frame):
+        place = np.arange(len(frame))
+        times = pd.Timedelta(seconds=1) * (place / rate + pause * (place > 5_000))
+        return frame.set_index(pd.Timestamp("2021-03-04 22:13:05") + times)
+
+    return change
+
+
+def shuffled(frame):
+    return timed(200)(frame).sample(frac=1, random_state=0)
+
+
+def seconds(rate):
+    return lambda frame: frame.assign(time=np.arange(len(frame)) / rate)
 
 
 def as_decimals(found):

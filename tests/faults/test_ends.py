@@ -1,5 +1,6 @@
 """What is left when a process ends that should not have: no workers, no half truth."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import nbformat
 import psutil
 import pytest
 
-from hms_utils import paths
+from hms_utils import chain, paths
 
 WORK = """
 import time
@@ -54,6 +55,46 @@ def test_this_process_does_not_end_with_its_parent():
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == "1\n", done.stderr
+
+
+CELL = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+time.sleep(60)
+"""
+
+
+def test_ctrl_c_is_for_the_kernel_and_not_for_its_processes():
+    """Those that have only begun would each say where they were."""
+
+    # What a shell starts in the background ignores it, and so does what that starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    async def interrupt():
+        kernel = chain._OwnKernel()
+        await kernel.start_kernel()
+        client = kernel.client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=60)
+            asked = client.execute(CELL)
+            me, children = psutil.Process(kernel.provisioner.pid), []
+            while not children:
+                await asyncio.sleep(0.05)
+                children = me.children()
+            await kernel.interrupt_kernel()
+            reply = {"parent_header": {"msg_id": ""}}
+            while reply["parent_header"]["msg_id"] != asked:
+                reply = await client.get_shell_msg(timeout=30)
+            await asyncio.sleep(1)
+            return reply["content"]["ename"], [one.status() for one in children]
+        finally:
+            client.stop_channels()
+            await kernel.shutdown_kernel(now=True)
+
+    name, statuses = asyncio.run(asyncio.wait_for(interrupt(), 120))
+    assert name == "KeyboardInterrupt"
+    assert len(statuses) == 1 and psutil.STATUS_ZOMBIE not in statuses
 
 
 def test_a_submission_is_written_once_and_after_the_answers():

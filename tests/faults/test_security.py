@@ -1,9 +1,11 @@
 """Files that others made can run no code, and what is written holds no secret."""
 
+import ast
 import base64
 import hashlib
 import io
 import json
+import lzma
 import pickle
 import tarfile
 import zipfile
@@ -16,7 +18,7 @@ import pytest
 from hms_utils import answers, eeg, paths
 from hms_utils.answers import bundle, training_bundle
 from tests.faults import damages
-from tests.faults.commands import SECRET, run
+from tests.faults.commands import FILES, SECRET, run
 
 TRAP = "trap-was-run"
 OUTSIDE = "../outside.txt"
@@ -164,23 +166,42 @@ def test_metadata_of_parquet_is_not_followed(sample_dir, tmp_path, note):
 
 @pytest.mark.faults
 def test_a_secret_is_in_nothing_that_is_written(chain, tmp_path, note):
-    command = [*chain.command("02")[:3], "bundle", "--output-dir", chain.outputs, "--user", "me"]
-    done = run([*command, "--out", tmp_path / "kaggle"], chain.env)
-    assert done.returncode == 0, done.stdout
-    folders = chain.outputs, tmp_path / "kaggle"
+    failed = chain.copy(tmp_path / "failed")
+    (failed / "blend.json").write_text("{}", encoding="utf-8")
+    assert chain.run("06", failed).returncode == 1
+    folders, said = [chain.outputs, failed], [*chain.said]
+    for name, words in (("kaggle", []), ("kaggle_train", ["--train"])):
+        folders.append(tmp_path / name)
+        command = [*chain.command("02")[:3], "bundle", "--output-dir", chain.outputs, *words]
+        done = run([*command, "--user", "me", "--out", folders[-1]], chain.env)
+        assert done.returncode == 0, done.stdout
+        said.append(done.stdout)
+    for path in FILES:  # planted
+        assert SECRET in Path(chain.env["HOME"], path).read_text()
     written = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     kinds = {path.suffix for path in written}
     assert {".ipynb", ".html", ".json", ".keras", ".parquet", ".csv", ".bin"} <= kinds
-    assert SECRET in Path(chain.env["HOME"], ".kaggle", "kaggle.json").read_text()  # planted
+    n_sources = 0
     for path in written:
-        content = path.read_bytes()
-        parts = [content]
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                parts += [archive.read(name) for name in archive.namelist()]
-        assert not any(SECRET.encode() in part for part in parts), path
-    assert SECRET not in done.stdout
+        for content in unpacked(path.read_bytes()):
+            assert SECRET.encode() not in content, path
+            n_sources += b"def cross_validate(" in content
+    assert n_sources == 2  # in the wheel within the archive, and in the notebook that trains
+    assert not any(SECRET in text for text in said)
     note("a secret in the environment and at home", "as without it", "in no file that is written")
+
+
+def unpacked(content):
+    """Yield a file's content, and that of all that is packed in it."""
+    yield content
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield from unpacked(archive.read(name))
+    if content.startswith(b"{") and b'"SOURCE = [' in content:  # the notebook that trains
+        cells = ["".join(cell["source"]) for cell in json.loads(content)["cells"]]
+        (lines,) = (text.partition("=")[2].strip() for text in cells if text[:6] == "SOURCE")
+        yield lzma.decompress(base64.b64decode("".join(ast.literal_eval(lines))))
 
 
 def test_the_archive_for_kaggle_has_only_names_below_it(models_dir, tmp_path):

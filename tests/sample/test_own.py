@@ -165,6 +165,10 @@ def test_all_that_is_wrong_is_named_at_once(recordings, tmp_path, write_edf):
         (b"file,second,patient\na.edf,100,1\n", "either class or seizure_vote"),
         (b"file,second,patient,class\n", "expected at least one row"),
         (b"file,second,patient,class\n\xff\xfe,1,2,LPD\n", "expected a CSV table"),
+        (b"file,second,patient,class\na.edf,100,0,1,LPD\n", "rows with more cells than its"),
+        (b"file,second,patient,class,second \na.edf,100,1,LPD,7\n", r"once, found \['second'\]"),
+        (b"file,second,patient,class,lpd_vote\na.edf,100,1,LPD,3\n", "either class or seizure_v"),
+        (b"file,second,patient,class\na.edf,100,nan,LPD\n", "line 2: expected a patient, found no"),
     ],
 )
 def test_a_broken_table_is_refused(recordings, tmp_path, text, message):
