@@ -22,7 +22,10 @@ def by_brightness(images):
 
 # Stands for trained models.
 BRIGHTNESS = SimpleNamespace(
-    settings={"images": {"reduce": [4, 4], "db_range": [-20, 40]}, "synthetic": False},
+    settings={
+        "images": {"reduce": [4, 4], "db_range": [-20, 40], "views": list(VIEWS)},
+        "synthetic": False,
+    },
     predict=by_brightness,
 )
 

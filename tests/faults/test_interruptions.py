@@ -25,8 +25,8 @@ def test_an_interrupted_chain_ends_in_the_same_submission(chain, tmp_path, cycle
     rng, outputs, n_interrupted = random.Random(cycle), tmp_path / "outputs", 0
     for number in STAGES:
         for name, number_of_signal in SIGNALS.items():
-            for _ in range(8):  # until it comes before the end
-                moment = rng.uniform(0.5, chain.seconds[number])
+            for attempt in range(8):  # until it comes before the end of what is left to do
+                moment = rng.uniform(0.5, max(1.0, chain.seconds[number] / 2**attempt))
                 said = interrupt(
                     chain.command(number, outputs), chain.env, moment, number_of_signal
                 )
