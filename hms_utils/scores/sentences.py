@@ -13,7 +13,9 @@ from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL, group_label, strata
 from hms_utils.scores.uncertainty import vote_intervals
 
 
-def _verdict(low, high, above, below, neither="not shown"):
+def _verdict(low, high, above, below, neither="not shown", *, digits=3):
+    """Judge by the bounds as they are printed: one that stands there as zero shows nothing."""
+    low, high = round(low, digits), round(high, digits)
     if np.isnan(low):
         return "not to be said"
     return above if low > 0 else below if high < 0 else neither
@@ -84,7 +86,10 @@ def places(lines):
     """
     floors = lines.mark.str.startswith("floor")
     few = lines.n_patients < FEW_PATIENTS
-    words = np.select([few, lines.low > 0, lines.high < 0], ["few", "worse", "better"], "neither")
+    verdicts = [
+        _verdict(line.low, line.high, "worse", "better", "neither") for line in lines.itertuples()
+    ]
+    words = np.where(few, "few", verdicts)
     said = []
     for model, own in lines.assign(words=words, floor=floors).groupby("model", sort=False):
         below = own[own.floor & (own.words == "better")]
@@ -226,9 +231,7 @@ def difference(lines):
     """
     said = []
     for line in lines.itertuples():
-        # By the bounds as they are printed: one that stands there as zero shows nothing.
-        shown = round(line.low, 3), round(line.high, 3)
-        words = _verdict(*shown, "worse", "better", "no difference shown")
+        words = _verdict(line.low, line.high, "worse", "better", "no difference shown")
         words = "of too few patients to judge" if _few(line) else words
         words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+z.3f")
@@ -282,8 +285,11 @@ def doubt(lines):
             "it is more split where experts are",
             "it is less split where experts are more",
             "that it knows when experts disagree is not shown",
+            digits=2,
         )
-        spread = _verdict(line.gap_low, line.gap_high, "above", "below", "not shown to be off")
+        spread = _verdict(
+            line.gap_low, line.gap_high, "above", "below", "not shown to be off", digits=2
+        )
         if _few(line):
             knows, spread = "of too few patients to judge", "against"
         said.append(
@@ -326,7 +332,7 @@ def coverage(lines):
     """
     said = []
     for line in lines.itertuples():
-        bounds = line.low - line.attainable, line.high - line.attainable
+        bounds = (round(bound, 2) - round(line.attainable, 2) for bound in (line.low, line.high))
         words = _verdict(*bounds, "too wide", "too narrow", "no error of the width shown")
         words = "of too few patients to judge" if _few(line) else words
         said.append(
@@ -375,7 +381,7 @@ def maps(summary):
             said.append(f"{claim}: not to be said, as no window here can show it")
         elif test in summary.index:
             line = summary.loc[test]
-            words = _verdict(line.low, line.high, "shown", "refuted")
+            words = _verdict(line.low, line.high, "shown", "refuted", digits=2)
             words = "not to be said of so few" if _few(line) else words
             passed += words == "shown"
             judged += not words.startswith("not to be said")

@@ -118,6 +118,16 @@ def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds
         assert few.endswith(", of too few patients to judge")
 
 
+def test_a_bound_that_is_printed_as_zero_shows_nothing():
+    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
+    line = pd.DataFrame([("b0", "cnn", "all rows", -0.007, -0.014, -0.0004, 40)], columns=columns)
+    assert "+0.000), no difference shown" in sentences.difference(line)
+    marks = sentences.places(line.assign(mark="prior"))
+    assert marks == "b0: no difference shown from prior in all rows -0.007 (-0.014 to +0.000)"
+    near = sentences.by_patients(patients((85, -0.007, -0.014, -0.0004, 40)))
+    assert "+0.000), not shown" in near.splitlines()[0]
+
+
 def patients(*cells, source="run", model="b0, random weights"):
     """Lines of networks by patients: (patients, difference, low, high, judged on)."""
     columns = ["patients", "difference", "difference_low", "difference_high", "n_patients"]
