@@ -5,7 +5,13 @@ import seaborn as sns
 
 from hms_utils.constants import CLASSES, VOTE_COLUMNS
 from hms_utils.plots.style import COLOURS, GREY, MARKERS, NETWORK_COLOURS
-from hms_utils.scores import calibration_error, consensus, entropy, expert_entropy, group_label
+from hms_utils.scores import (
+    calibration_error,
+    confusion_counts,
+    entropy,
+    expert_entropy,
+    group_label,
+)
 from hms_utils.scores import vote_intervals as intervals_of_votes
 
 # What frames the models: not to be taken for one of them.
@@ -123,10 +129,7 @@ def confusion(table, prediction, ax):
     -------
     matplotlib Figure
     """
-    most = consensus(table)
-    some = most >= 0
-    counts = np.zeros((len(CLASSES), len(CLASSES)), int)
-    np.add.at(counts, (most[some], prediction[some].argmax(axis=1)), 1)
+    counts = confusion_counts(table, prediction)
     sns.heatmap(
         counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
         annot=counts,

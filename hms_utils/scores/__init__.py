@@ -12,7 +12,7 @@ from hms_utils.scores import sentences
 from hms_utils.scores.blend import blend_out_of_fold, fit_blend, mix, smooth, temper
 from hms_utils.scores.bootstrap import interval, summarise
 from hms_utils.scores.calibration import calibration_error, errors_by_chance, reliability
-from hms_utils.scores.classes import alarms, consensus, per_class, second_opinions
+from hms_utils.scores.classes import alarms, confusion_counts, consensus, per_class, second_opinions
 from hms_utils.scores.comparisons import against_marks, by_patients, closed, differences
 from hms_utils.scores.faults import id_faults, text_faults, value_faults
 from hms_utils.scores.marks import estimated_floor, fold_priors, mean_vote, patient_priors
@@ -36,6 +36,7 @@ __all__ = [
     "by_patients",
     "calibration_error",
     "closed",
+    "confusion_counts",
     "consensus",
     "coverage",
     "differences",

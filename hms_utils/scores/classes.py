@@ -30,6 +30,26 @@ def consensus(table):
     return np.where(alone & (votes.sum(axis=1) >= _LEAST_VOTES), votes.argmax(axis=1), -1)
 
 
+def confusion_counts(table, prediction):
+    """Count which class is held most probable where experts have a `consensus`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With the vote columns.
+    prediction : ndarray, shape (n_rows, 6)
+
+    Returns
+    -------
+    ndarray of int, shape (6, 6)
+        By the experts' class and the model's.
+    """
+    most = consensus(table)
+    some, counts = most >= 0, np.zeros((len(CLASSES), len(CLASSES)), int)
+    np.add.at(counts, (most[some], prediction[some].argmax(axis=1)), 1)
+    return counts
+
+
 def second_opinions(table):
     """Tabulate what another expert of the same panel says where one has named a class.
 

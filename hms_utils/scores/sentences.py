@@ -8,7 +8,7 @@ import numpy as np
 
 from hms_utils.constants import CLASSES, WELL_VOTED
 from hms_utils.scores.bootstrap import FEW_PATIENTS
-from hms_utils.scores.classes import consensus
+from hms_utils.scores.classes import confusion_counts
 from hms_utils.scores.tables import PRIOR_BY_VOTES, WELL, group_label, strata
 from hms_utils.scores.uncertainty import vote_intervals
 
@@ -145,13 +145,13 @@ def confusion(table, prediction):
         With the vote columns.
     prediction : ndarray, shape (n_rows, 6)
     """
-    most, first, said = consensus(table), prediction.argmax(axis=1), []
+    said = []
     for group, rows in strata(table).items():
-        rows = rows & (most >= 0)
-        if group not in ("all rows", WELL) or not rows.any():
+        if group not in ("all rows", WELL):
             continue
-        counts = np.zeros((len(CLASSES), len(CLASSES)), int)
-        np.add.at(counts, (most[rows], first[rows]), 1)
+        counts = confusion_counts(table[rows], prediction[rows])
+        if not counts.any():
+            continue
         wrong = counts - np.diag(counts.diagonal())
         pairs = np.stack(np.unravel_index(np.argsort(-wrong, axis=None), wrong.shape), axis=1)
         taken = [
