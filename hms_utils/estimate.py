@@ -71,7 +71,7 @@ def estimate(notebooks, parameters, location, *, full):
     values = {name[:2]: _values(name, parameters.get(name, {}), full) for name in chain.NOTEBOOKS}
     drawn = values["02"]
     windows = eeg.select_windows(
-        eeg.with_files(eeg.load_metadata(location.path, "train"), location.path),
+        eeg.with_files(eeg.load_metadata(location.path, "train"), location.path, quiet=True),
         max_patients=drawn["MAX_PATIENTS"],
         seed=drawn["SEED"],
     )
@@ -84,9 +84,8 @@ def estimate(notebooks, parameters, location, *, full):
     paces = {}
     for number in ("03", "04"):
         if {number, "05", "06"} & {name[:2] for name in notebooks}:
-            wanted = values[number]["VIEWS"].split()
-            seen = [view for view in wanted if view in views] or views
-            paces[number] = _time_network(number, values[number] | {"VIEWS": " ".join(seen)}, shape)
+            seen = images.choose_views(values[number]["VIEWS"].split(), views)
+            paces[number] = _time_network(number, values[number], len(seen), shape)
     n_folds = drawn["N_FOLDS"]
     costs = []
     for name in notebooks:
@@ -193,13 +192,12 @@ def _time_scorecard(windows):
     return time.perf_counter() - started
 
 
-def _time_network(number, values, shape):
+def _time_network(number, values, n_views, shape):
     name = values.get("NETWORK", "efficientnet_b0")
     batch_size = values["BATCH_SIZE"]
     if np.prod(shape) > 64 * 128:
         batch_size = min(batch_size, _LARGEST_BATCH)
     options = {"batch_size": batch_size, "augment": values["AUGMENT"].split()}
-    n_views = len(values["VIEWS"].split())
     # In a process of its own, whose memory is the network's.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pace = pool.submit(networks.measure_pace, name, n_views, shape, **options).result()

@@ -16,7 +16,7 @@ PACE = {"compile": 10.0, "train": 0.1, "predict": 0.01, "memory": 2e9, "paramete
 @pytest.fixture
 def paces(monkeypatch):
     """Networks of a known pace, imports and pictures that take no time."""
-    monkeypatch.setattr(estimate, "_time_network", lambda number, values, shape: PACE)
+    monkeypatch.setattr(estimate, "_time_network", lambda number, values, n_views, shape: PACE)
     monkeypatch.setattr(estimate, "_page_factor", lambda: 0.0)
     monkeypatch.setattr(estimate, "_time_scorecard", lambda windows: 0.0)
     monkeypatch.setattr(estimate, "_time_drawing", lambda *_: (0.5, 1e5, (32, 64)))

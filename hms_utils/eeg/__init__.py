@@ -12,6 +12,8 @@ competition's columns, or as differences along the four chains (`bipolar`, of an
 from hms_utils.eeg.csv_file import read_csv
 from hms_utils.eeg.examples import ARTEFACT, Example, find_examples
 from hms_utils.eeg.files import (
+    ABSENT,
+    NO_EEG,
     cut,
     has_eegs,
     is_readable,
@@ -49,8 +51,10 @@ from hms_utils.eeg.tables import (
 )
 
 __all__ = [
+    "ABSENT",
     "ARTEFACT",
     "F_HIGH",
+    "NO_EEG",
     "TEST_COLUMNS",
     "TRAIN_COLUMNS",
     "USUAL",

@@ -18,6 +18,11 @@ from hms_utils.constants import (
     SPECTROGRAM_STEP,
 )
 
+# What stands for an EEG and for the ten minutes around it that are not there.
+NO_EEG = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
+ABSENT = np.full(
+    (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
+)
 _UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}  # in a second
 
 
@@ -62,12 +67,10 @@ def read_label_window(data_dir, row):
     if near.is_file() or has_eegs(data_dir):
         eeg = cut(read_eeg(near), row.eeg_label_offset_seconds, EEG_SECONDS, SFREQ, near)
     else:
-        eeg = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
-    rate = 1 / SPECTROGRAM_STEP
+        eeg = NO_EEG.copy()
     if not far.is_file():
-        shape = SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)
-        return eeg, np.full(shape, np.nan, np.float32)
-    start = row.spectrogram_label_offset_seconds
+        return eeg, ABSENT.copy()
+    start, rate = row.spectrogram_label_offset_seconds, 1 / SPECTROGRAM_STEP
     return eeg, cut(read_spectrogram(far), start, SPECTROGRAM_SECONDS, rate, far)
 
 

@@ -224,7 +224,7 @@ def _draw(folder, windows, missing, stamps, data_dir, settings, n_jobs, schedule
     """Draw the windows that are missing."""
     arrays, records = open_images(folder, "r+")
     missing = windows[missing]
-    alone = tuple(arrays) == ALONE
+    alone = draw.without_eeg(settings["views"])
     missing = missing[_seen(missing, records, stamps, data_dir, alone)]
     columns = ["eeg_id", "eeg_label_offset_seconds", "spectrogram_label_offset_seconds"]
     jobs = []

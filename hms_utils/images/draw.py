@@ -6,16 +6,16 @@ import numpy as np
 
 from hms_utils.constants import (
     CHAINS,
-    EEG_COLUMNS,
     EEG_SECONDS,
     ELECTRODES,
     LABEL_SECONDS,
     SFREQ,
-    SPECTROGRAM_COLUMNS,
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
 from hms_utils.eeg import (
+    ABSENT,
+    NO_EEG,
     Recording,
     amplitude,
     bipolar,
@@ -53,11 +53,6 @@ ALONE = ("kaggle600",)  # what can be drawn of a spectrogram without its EEG
 # Seconds and samples of a frame's window of the first two.
 EEG_VIEWS = ((EEG_SECONDS, mel.N_WINDOW), (LABEL_SECONDS, mel.ZOOM_WINDOW))
 QUALITY = ("nan_share", "flat_channels", "amplitude", "spectrogram_nan_share")
-# What stands for an EEG and a spectrogram that are not there.
-NO_EEG = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
-ABSENT = np.full(
-    (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
-)
 NO_SPECTROGRAM = "no spectrogram file"
 COMPUTED = "no spectrogram file, computed from the EEG"
 NO_POWER = "expected power, found none"
@@ -68,6 +63,11 @@ RECORD = np.dtype(
     [("stamp", "S16"), ("checksum", np.uint32), ("failed", bool), ("reason", "U300")]
     + [(name, np.int16 if name == "flat_channels" else np.float32) for name in QUALITY]
 )
+
+
+def without_eeg(views):
+    """Return whether views are those of spectrograms alone."""
+    return tuple(views) == ALONE
 
 
 def drawing_version():
@@ -116,7 +116,7 @@ def draw_recordings(data_dir, split, spectrogram_id, windows, settings):
     if settings["code"] != drawing_version():
         raise RuntimeError("a worker has another version of hms_utils: install the same on all")
     reduce, db_range = settings["reduce"], settings["db_range"]
-    alone = tuple(settings["views"]) == ALONE
+    alone = without_eeg(settings["views"])
     shape = len(windows), len(CHAINS), *pixels.reduced_shape(reduce)
     images = {view: np.zeros(shape, np.uint8) for view in settings["views"]}
     records, n_bytes, spectrogram = np.zeros(len(windows), RECORD), 0, None
@@ -197,7 +197,7 @@ def draw_window(differences, spectrogram, *, reduce, db_range, views=VIEWS):
         By `views`.
     """
     pictures = [competition.spectrogram_image(spectrogram, db_range=db_range)]
-    if tuple(views) != ALONE:
+    if not without_eeg(views):
         near = mel.eeg_images(differences, EEG_VIEWS, db_range=db_range)
         pictures = [*near, *pictures, wave.wave_image(differences)]
     reduced = [pixels.reduce_image(picture, reduce) for picture in pictures]

@@ -69,8 +69,8 @@ def choose_views(wanted, images):
     ----------
     wanted : sequence of str
         Among `VIEWS`.
-    images : dict of str to ndarray of uint8
-        As `load` returns them.
+    images : container of str
+        The views that were drawn, such as what `load` returns, or can be.
 
     Returns
     -------

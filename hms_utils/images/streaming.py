@@ -117,7 +117,8 @@ def _draw(data_dir, eeg_id, spectrogram_id, settings):
     """
     started, answered = monotonic(), "answered all the same"
     images, notes = _try_to_draw(data_dir, eeg_id, spectrogram_id, settings)
-    if images is None and spectrogram_id is not None and not _alone(settings):
+    alone = draw.without_eeg(settings["views"])
+    if images is None and spectrogram_id is not None and not alone:
         images, others = _try_to_draw(data_dir, eeg_id, None, settings)
         notes = others if images is None else [*notes, *set(others) - {draw.NO_SPECTROGRAM}]
         answered = "answered without the spectrogram"
@@ -128,7 +129,7 @@ def _draw(data_dir, eeg_id, spectrogram_id, settings):
 
 def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
     """Return a recording's images, or None, and what is wrong with it, a list of str."""
-    window = 0, eeg_id, 0.0, 0.0
+    window, alone = (0, eeg_id, 0.0, 0.0), draw.without_eeg(settings["views"])
     try:
         settings = settings | {"code": draw.drawing_version()}
         _, images, (record,), _ = draw.draw_recordings(
@@ -138,7 +139,7 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
             return None, [str(record["reason"])]
         notes = [str(record["reason"])] if record["reason"] else []
         name = f"test_eegs/{eeg_id}.parquet"
-        if not _alone(settings):
+        if not alone:
             try:
                 unusual = judge_amplitude(record["amplitude"])
             except ValueError as error:
@@ -148,7 +149,7 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
             if record["nan_share"] > _MOST_MISSING:
                 notes.append(f"{name}: {record['nan_share']:.0%} of the EEG is missing")
         files = source_files(data_dir, "test", eeg_id, spectrogram_id)
-        read = slice(int(_alone(settings)), 1 if spectrogram_id is None else 2)
+        read = slice(int(alone), 1 if spectrogram_id is None else 2)
         for path, length in zip(files[read], _LENGTHS[read], strict=True):
             if pq.read_metadata(path).num_rows != length:
                 notes.append(f"{path.parent.name}/{path.name}: longer than {length} rows")
@@ -157,10 +158,6 @@ def _try_to_draw(data_dir, eeg_id, spectrogram_id, settings):
         return images, notes
     except Exception as error:  # a file can be wrong in ways that nobody thought of
         return None, [_line(error)]
-
-
-def _alone(settings):
-    return tuple(settings["views"]) == draw.ALONE
 
 
 def _line(error):
