@@ -8,6 +8,7 @@ under many ids. `--engine tensorflow` compares with `keras.Model.predict` as wel
 
 import multiprocessing
 import statistics
+import subprocess
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +18,7 @@ import click
 import numpy as np
 import psutil
 
-from hms_utils import answers, eeg, sample
+from hms_utils import answers, eeg, paths, sample
 from hms_utils.images import VIEWS, streaming
 from hms_utils.threads import peak_memory
 from tests.damage import make_data
@@ -33,6 +34,17 @@ def apart(function, *arguments):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def watch_command(words):
+    """Run a command; return its seconds and peak memory in bytes, its processes included."""
+    started = time.perf_counter()
+    process = psutil.Popen([*map(str, words)], cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL)
+    with peak_memory(lambda: [process, *process.children(recursive=True)]) as peak:
+        process.wait()
+    if process.returncode:
+        raise click.ClickException(f"this has failed: {' '.join(map(str, words))}")
+    return time.perf_counter() - started, peak[0]
 
 
 def write_models(folder, names, n_folds):

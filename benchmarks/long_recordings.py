@@ -6,22 +6,18 @@ The recordings are a sample's, one after the other and again, in an EDF file; th
 is one untrained fold of the CNN at the sample's size of images.
 """
 
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
 import edfio
 import numpy as np
-import psutil
 
-from benchmarks.inference import apart
-from hms_utils import paths, sample
+from benchmarks.inference import apart, watch_command
+from hms_utils import sample
 from hms_utils.constants import EEG_COLUMNS, SFREQ
 from hms_utils.eeg import read_eeg
-from hms_utils.threads import peak_memory
 
 REDUCE = (2, 2)
 TOP = 3200  # µV; with 16 bits a step of 0.1
@@ -49,20 +45,6 @@ def write_recording(path, data, hours):
     edfio.Edf(signals).write(path)
 
 
-def predict(path, models, out, engine):
-    """Return seconds and the most memory of a process that predicts, in MB."""
-    words = [sys.executable, "-m", "hms_utils", "predict", path, "--models", models, "--out", out]
-    started = time.perf_counter()
-    process = psutil.Popen(
-        [*map(str, words), "--engine", engine], cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL
-    )
-    with peak_memory(lambda: [process, *process.children(recursive=True)]) as peak:
-        process.wait()
-    if process.returncode:
-        raise click.ClickException(f"predict has failed on {path.name}")
-    return time.perf_counter() - started, peak[0] / 1e6
-
-
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
 @click.option("--engine", default="tensorflow", show_default=True, help="Or onnx.")
 @click.option("--hours", multiple=True, default=(1.0, 8.0, 24.0), show_default=True)
@@ -75,10 +57,13 @@ def main(engine, hours):
             path = folder / f"{number:g}h.edf"
             write_recording(path, folder / "data", number)
             size = path.stat().st_size / 1e6
-            seconds, peak = predict(path, folder / "models", folder / "out", engine)
+            words = [sys.executable, "-m", "hms_utils", "predict", path, "--engine", engine]
+            words += ["--models", folder / "models", "--out", folder / "out"]
+            seconds, peak = watch_command(words)
             path.unlink()
             print(
-                f"{number:g} h, {size:.0f} MB: {seconds:.0f} s, {peak:.0f} MB at most", flush=True
+                f"{number:g} h, {size:.0f} MB: {seconds:.0f} s, {peak / 1e6:.0f} MB at most",
+                flush=True,
             )
 
 

@@ -9,7 +9,6 @@ images with eleven of them. It must not be there, and is removed at the end.
 
 import functools
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,12 +19,13 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from benchmarks.inference import apart
+from benchmarks.inference import apart, watch_command
 from hms_utils import answers, eeg, images, scores
 from hms_utils.constants import VOTE_COLUMNS
 from hms_utils.threads import peak_memory
 
 IDS = ("eeg_id", "spectrogram_id", "patient_id", "label_id")
+COPIES = (1, 4, 11)  # a tenth, a third and all of the competition's size
 N_STEPS, BATCH = 200, 32
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -59,13 +59,7 @@ def run_notebook(data, out, number):
     """Return seconds and peak memory of a notebook at full scale."""
     words = [sys.executable, "-m", "hms_utils", "run", "--full", "--only", number]
     words += ["--data-dir", data, "--output-dir", out]
-    started = time.perf_counter()
-    process = psutil.Popen([*map(str, words)], stdout=subprocess.DEVNULL)
-    with peak_memory(lambda: [process, *process.children(recursive=True)]) as peak:
-        process.wait()
-    if process.returncode:
-        raise click.ClickException(f"notebook {number} has failed")
-    return time.perf_counter() - started, peak[0]
+    return watch_command(words)
 
 
 def timed(function, *arguments):
@@ -142,13 +136,12 @@ def measure(data, out):
 @click.command(help=__doc__.replace("\n\n", "\n\n\b\n"))
 @click.option("--data-dir", required=True, type=FOLDER, help="A sample.")
 @click.option("--work", required=True, type=FOLDER, help="New folder for copies and images.")
-@click.option("--copies", multiple=True, default=(1, 4, 11), show_default=True)
-def main(data_dir, work, copies):
+def main(data_dir, work):
     if work.exists():
         raise click.BadParameter(f"{work} is there already", param_hint="--work")
     columns = {}
     try:
-        for number in copies:
+        for number in COPIES:
             counts = enlarge(data_dir, work / "data", number)
             name = (
                 f"{counts.label_id:,} rows, {counts.patient_id:,} patients, {counts.eeg_id:,} EEGs"
