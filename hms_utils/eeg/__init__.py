@@ -36,18 +36,14 @@ from hms_utils.eeg.montage import (
     judge_amplitude,
 )
 from hms_utils.eeg.recording import Recording, describe, open_recording, read_window
+from hms_utils.eeg.rows import clearest, draw_patients, select_windows, vote_shares, with_files
 from hms_utils.eeg.survey import survey
 from hms_utils.eeg.tables import (
     TEST_COLUMNS,
     TRAIN_COLUMNS,
-    clearest,
-    draw_patients,
     has_no_rows,
     load_metadata,
     read_test,
-    select_windows,
-    vote_shares,
-    with_files,
 )
 
 __all__ = [

@@ -15,7 +15,7 @@ from hms_utils.constants import (
 )
 from hms_utils.eeg.files import has_eegs, read_label_window
 from hms_utils.eeg.montage import amplitude, bipolar, fill_gaps
-from hms_utils.eeg.tables import vote_shares
+from hms_utils.eeg.rows import vote_shares
 
 ARTEFACT = "Other, an artefact"
 _BAND = 0.5, 20.0  # Hz, in which windows are measured

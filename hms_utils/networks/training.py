@@ -28,7 +28,7 @@ _CODE = (
     "networks/weights",
     "networks/inputs",
     "networks/backend",
-    "eeg/tables",
+    "eeg/rows",
     "scores/metric",
     "constants",
 )
