@@ -120,7 +120,7 @@ def steps(out):
     stage, history = Stage("all rows", 2, 1e-3), []
     arguments = {"held_out": rows[:BATCH], "choose": rows[:0], "seed": 0, "label": "steps"}
     _, peak = timed(lambda: history.extend(fitter.fit(stage, rows, **arguments)))
-    return history[-1]["seconds"] / (len(rows) // BATCH) * N_STEPS, peak
+    return history[-1]["seconds"] / max(len(rows) // BATCH, 1) * N_STEPS, peak
 
 
 def measure(data, out):

@@ -36,7 +36,7 @@ def test_temperature_divides_logits():
     np.testing.assert_allclose(scores.temper([[0.0, 1.0]], 4.0).sum(), 1)
 
 
-def test_a_single_answer_beyond_doubt_costs_no_more_than_six_hundred():
+def test_an_answer_beyond_doubt_has_a_bounded_cost():
     """As by a network that meets an image unlike all it has learnt."""
     sure = np.array([[1.0, 0, 0, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.1, 0.1]])
     opposite = np.array([[0, 0, 12, 0, 0, 0], [2, 2, 2, 2, 1, 1]])
