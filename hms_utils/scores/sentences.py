@@ -256,9 +256,10 @@ def by_patients(table):
     ):
         parts = []
         for line in lines.itertuples():
-            words = _verdict(line.difference_low, line.difference_high, "worse", "better")
+            low, high = line.difference_low, line.difference_high
+            words = _verdict(low, high, "worse", "better", "no difference shown")
             words = "of too few patients to judge" if _few(line) else words
-            bounds = _bounds(line.difference_low, line.difference_high, "+z.3f")
+            bounds = _bounds(low, high, "+z.3f")
             parts.append(
                 f"from {line.patients:.0f} patients {line.difference:+z.3f} {bounds}, {words}"
             )
@@ -386,7 +387,8 @@ def maps(summary):
             passed += words == "shown"
             judged += not words.startswith("not to be said")
             numbers = f"{line['mean']:+z.2f} {_bounds(line.low, line.high, '+z.2f')}"
-            said.append(f"{claim}: {words}, {numbers}, {line.n_patients:.0f} patients")
+            of = f"{line.n_patients:.0f} patient{'s' if line.n_patients != 1 else ''}"
+            said.append(f"{claim}: {words}, {numbers}, {of}")
     rest = f" ({len(said)} were made)" * (judged < len(said))
     return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
 

@@ -125,7 +125,7 @@ def test_a_bound_that_is_printed_as_zero_shows_nothing():
     marks = sentences.places(line.assign(mark="prior"))
     assert marks == "b0: no difference shown from prior in all rows -0.007 (-0.014 to +0.000)"
     near = sentences.by_patients(patients((85, -0.007, -0.014, -0.0004, 40)))
-    assert "+0.000), not shown" in near.splitlines()[0]
+    assert "+0.000), no difference shown" in near.splitlines()[0]
 
 
 def patients(*cells, source="run", model="b0, random weights"):
@@ -146,7 +146,7 @@ def test_what_a_network_adds_is_said_beside_the_patients_that_it_learnt_from():
     assert len(worse) == 2
     better = sentences.by_patients(patients((85, -0.2, -0.3, -0.1, 40)))
     assert "-0.200 (-0.300 to -0.100), better" in better
-    assert ", not shown" in sentences.by_patients(patients((85, -0.2, -0.5, 0.1, 40)))
+    assert ", no difference shown" in sentences.by_patients(patients((85, -0.2, -0.5, 0.1, 40)))
     assert "of too few patients to judge" in sentences.by_patients(
         patients((85, -0.2, -0.3, -0.1, 9))
     )
@@ -158,7 +158,7 @@ def test_a_curve_is_said_size_by_size():
     said = sentences.by_patients(pd.concat([patients((85, 0.2, 0.1, 0.3, 40)), curve]))
     assert said.splitlines()[1] == (
         "learning curve, b0, pretrained against cnn: from 50 patients -0.100 (-0.200 to +0.100), "
-        "not shown; from 200 patients -0.200 (-0.300 to -0.100), better"
+        "no difference shown; from 200 patients -0.200 (-0.300 to -0.100), better"
     )
     assert "more patients change" not in said
 
