@@ -34,8 +34,9 @@ ALL_ROWS = (Stage("all rows", 14, 2e-3),)
 WELL_STAGE = Stage("well voted", 5, 5e-4, min_votes=WELL_VOTED)
 # As notebook 4 trains EfficientNetB0, but with ten passes over all rows.
 B0_VIEWS, B0_WELL = ("eeg10", "wave"), Stage("well voted", 4, 5e-4, min_votes=WELL_VOTED)
-PRETRAINED = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 1e-3), B0_WELL)}
-RANDOM = {"views": B0_VIEWS, "stages": (Stage("all rows", 10, 2e-3), B0_WELL)}
+B0 = {"build": models.build_efficientnet_b0, "views": B0_VIEWS}
+PRETRAINED = B0 | {"network": "pretrained", "stages": (Stage("all rows", 10, 1e-3), B0_WELL)}
+RANDOM = B0 | {"network": "random", "stages": (Stage("all rows", 10, 2e-3), B0_WELL)}
 REFERENCE = {"views": VIEWS, "stages": ALL_ROWS, "augment": AUGMENT}
 
 
@@ -47,7 +48,7 @@ def _majority(index):
 CELLS = {
     "one stage": {},
     "another seed": {"seed": 1},
-    "majority as target": {"patch": ("vote_shares", _majority)},
+    "majority as target": {"patch": (fitter, "vote_shares", _majority)},
     "well-voted stage": {"stages": (*ALL_ROWS, WELL_STAGE)},
     "50 s and 10 min": {"views": ("eeg50", "kaggle600")},
     "50 s alone": {"views": ("eeg50",)},
@@ -58,8 +59,8 @@ CELLS = {
     "mixup": {"augment": (*AUGMENT, "mixup")},
     "folds by row": {"by_row": True},
     "without mirror images": {"flipped": False},
-    "pretrained": {"network": "pretrained", **PRETRAINED},
-    "random weights": {"network": "random", **RANDOM},
+    "pretrained": PRETRAINED,
+    "random weights": RANDOM,
 }
 
 
@@ -198,19 +199,16 @@ def run(windows, data_dir, output_dir, name, weights_file, changed):
         table = make_folds(index.patient_id, 2).set_index("patient_id").fold
         fold = table[index.patient_id].to_numpy()
     views, network = options.pop("views"), options.pop("network", "cnn")
-    shape = images[views[0]].shape[2:]
-    if network == "cnn":
-        build = functools.partial(models.build_cnn, len(views), shape)
-    else:
-        file = weights_file if network == "pretrained" else None
-        build = functools.partial(
-            models.build_efficientnet_b0, len(views), shape, weights_file=file
-        )
+    build = functools.partial(
+        options.pop("build", models.build_cnn), len(views), images[views[0]].shape[2:]
+    )
+    if network == "pretrained":
+        build = functools.partial(build, weights_file=weights_file)
     patch, flipped = options.pop("patch", None), options.pop("flipped", True)
-    folder = output_dir / (name if flipped else "one stage").replace(" ", "-")
+    folder = output_dir / (name if flipped else "one stage").replace(",", "").replace(" ", "-")
     with ExitStack() as stack:
         if patch:
-            stack.enter_context(mock.patch.object(fitter, *patch))
+            stack.enter_context(mock.patch.object(*patch))
         oof, _ = training.cross_validate(
             build,
             images,
@@ -219,7 +217,7 @@ def run(windows, data_dir, output_dir, name, weights_file, changed):
             fold,
             folder,
             batch_size=16,
-            note=network + (f", {patch[0]} changed" if patch else ""),
+            note=network + (f", {patch[1]} changed" if patch else ""),
             **options,
         )
     if not flipped:
