@@ -93,7 +93,7 @@ def test_who_answers_is_told_with_the_reason():
     assert both.startswith("A mixture answers, cnn 60%, b0 40%") and "lower than that of" in both
     assert sentences.blend(fitted(cnn=0.0, b0=1.0)) == (
         "b0 alone answers: on folds that shares were not fitted to, a mixture with cnn was no "
-        "better."
+        "better, or all folds leave less than a hundredth for it."
     )
     assert sentences.blend(fitted(cnn=1.0)) == "cnn answers, the only network."
 
@@ -345,5 +345,8 @@ def test_what_is_taken_for_what_is_counted():
     assert said.splitlines()[1].startswith(">= 10 votes: the experts' class in 2 of 5")
     right = sentences.confusion(table, votes / 12)
     assert "class in 5 of 5; never" in right and "taken" not in right
+    tied = pd.concat([table, table[:1].assign(lpd_vote=12)], ignore_index=True)
+    said = sentences.confusion(tied, np.eye(6)[[0, 5, 5, 5, 5, 3]])
+    assert "class in 2 of 5;" in said and "never holds most probable: LPD, GPD, GRDA\n" in said
     too_few = table.assign(other_vote=2)[4:]  # for a consensus
     assert sentences.confusion(too_few, np.eye(6)[[0]]) == ""
