@@ -160,7 +160,11 @@ def confusion(table, prediction):
             for expert, model in pairs[:3]
             if wrong[expert, model]
         ]
-        parts = [f"{group}: the experts' class in {counts.trace()} of {counts.sum()}"]
+        of_class = counts.sum(axis=1)
+        parts = [
+            f"{group}: the experts' class in {counts.trace()} of {counts.sum()}, where always "
+            f"saying {CLASSES[of_class.argmax()]} has {of_class.max()}"
+        ]
         parts += [f"most often taken: {', '.join(taken)}"] if taken else []
         named = set(prediction[rows].argmax(axis=1))  # also of rows without a consensus
         never = [name for number, name in enumerate(CLASSES) if number not in named]
