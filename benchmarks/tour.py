@@ -19,6 +19,10 @@ from hms_utils.networks import Ensemble
 from hms_utils.plots import draw_course, few_colours
 
 DOCS = paths.REPOSITORY / "docs"
+TRAINED_ONCE = (
+    "In brackets are 95 % intervals over patients, of networks that were trained once: another "
+    "seed may change more than a small difference that is called better."
+)
 MOST_BYTES = 300_000  # of a picture
 # By what a picture is called in the docs: the run's figure, heading, and what to see.
 PICTURES = {
@@ -32,7 +36,7 @@ PICTURES = {
         "comparison",
         "The answer",
         "Divergence from the experts' votes on patients that a network has not seen, lower is "
-        "better, between what one reaches who knows nothing and a lower bound.",
+        "better, beside what one reaches who knows nothing and a lower bound.",
     ),
     "by_patients": (
         "by_patients",
@@ -111,6 +115,7 @@ def page(output_dir, of):
         lines += [f"## {heading}", "", text, "", f"![{text}](pictures/{name}.png)", ""]
         if name == "comparison":
             lines += [f"{result['of']}. EfficientNetB0 started from {result['started']}.", ""]
+            lines += [TRAINED_ONCE, ""]
             lines += ["```text", *result["scores"].splitlines(), "```", ""]
             lines += [*(f"- {line}" for line in result["said"]), ""]
             lines += ["### How far to trust it", ""]

@@ -38,6 +38,7 @@ def test_the_tour_says_what_the_run_found(output):
     assert "- 80% intervals cover 70% (60% to 75%)" in text
     assert "7 recordings answered; its checks have 0 remarks." in text
     assert paths.SYNTHETIC_NOTICE in text
+    assert text.index("networks that were trained once") < text.index("0.500 (0.400 to 0.600)")
     assert "| commit | `abc1234` |" in text
     assert text.count("](pictures/") == len(tour.PICTURES)
     (output / "metrics" / "05_comparison.json").unlink()

@@ -43,7 +43,7 @@ def learning_curves(history, ax):
 
 
 def by_patients(table, ax):
-    """Draw divergences against the number of patients learnt from, between prior and floor.
+    """Draw divergences against the number of patients learnt from, beside prior and floor.
 
     Parameters
     ----------

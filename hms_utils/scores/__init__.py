@@ -1,4 +1,4 @@
-"""How good answers are: the divergence, between which marks, within which error.
+"""How good answers are: the divergence, beside which marks, within which error.
 
 In come votes and probabilities; out go the Kullback-Leibler divergence as Kaggle computes it
 (`kl_divergence` of arrays, `score` of tables; `metric` has the definition), tables of scores

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 FEW_PATIENTS = 20  # of which nothing should be made much of
+_FEW_HITS = 10  # patients with one, or without, that a rate hangs on
 _REPLICATES = 2000
 _BOUNDS = (0.025, 0.975)
 
@@ -79,7 +80,9 @@ def rate_interval(hits, patients):
     """Return the 95 % interval of a rate.
 
     As `interval`, but exact (Clopper and Pearson), as if each patient had one row, where a
-    bootstrap has too little to draw from: of fewer than 20 patients, or of all or nothing.
+    bootstrap has too little to draw from: of fewer than 20 patients, or where fewer than 10
+    have a hit, or a miss. Of one hit in 92 rows it would say 0 to 3 %; the exact bounds reach
+    6 % if the rows are of as many patients.
 
     Parameters
     ----------
@@ -94,7 +97,8 @@ def rate_interval(hits, patients):
     number = len(np.unique(patients))
     if not number:
         return np.nan, np.nan
-    if number >= FEW_PATIENTS and hits.min() != hits.max():
+    hanging = min(len(np.unique(patients[hits == value])) for value in (0, 1))
+    if number >= FEW_PATIENTS and hanging >= _FEW_HITS:
         return interval(hits, patients)
     k = np.mean(hits) * number  # not whole where patients have several rows
     low = stats.beta.ppf(_BOUNDS[0], k, number - k + 1) if k else 0.0

@@ -160,9 +160,14 @@ def confusion(table, prediction):
             for expert, model in pairs[:3]
             if wrong[expert, model]
         ]
-        parts = [f"{group}: the experts' class in {counts.trace()} of {counts.sum()}"]
+        of_class = counts.sum(axis=1)
+        parts = [
+            f"{group}: the experts' class in {counts.trace()} of {counts.sum()}, where always "
+            f"saying {CLASSES[of_class.argmax()]} has {of_class.max()}"
+        ]
         parts += [f"most often taken: {', '.join(taken)}"] if taken else []
-        never = [name for name, n in zip(CLASSES, counts.sum(axis=0), strict=True) if not n]
+        named = set(prediction[rows].argmax(axis=1))  # also of rows without a consensus
+        never = [name for number, name in enumerate(CLASSES) if number not in named]
         parts += [f"never holds most probable: {', '.join(never)}"] if never else []
         said.append("; ".join(parts))
     return "\n".join(said)
@@ -212,7 +217,7 @@ def blend(fitted):
         others = " and ".join(name for name in fitted if name not in shares)
         return (
             f"{first} alone answers: on folds that shares were not fitted to, a mixture with "
-            f"{others} was no better."
+            f"{others} was no better, or all folds leave less than a hundredth for it."
         )
     mixed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return (

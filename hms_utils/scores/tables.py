@@ -1,4 +1,4 @@
-"""How good predictions are: on which rows, between which marks, within which error."""
+"""How good predictions are: on which rows, beside which marks, within which error."""
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ def strata(table):
 
 
 def scorecard(table, predictions, *, truth=None):
-    """Tabulate divergences on all groups of rows, between the marks that frame them.
+    """Tabulate divergences on all groups of rows, beside the marks.
 
     Before the given models come ``uniform``, which knows nothing, and, where there are
     folds, ``prior of all rows``, the mean vote of all rows as of `fold_priors`, and ``prior``,

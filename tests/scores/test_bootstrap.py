@@ -45,4 +45,8 @@ def test_a_rate_of_few_patients_has_an_exact_interval():
     assert (low, high) == pytest.approx(stats.binomtest(3, 3).proportion_ci())
     many = np.arange(40) % 2
     assert bootstrap.rate_interval(many, np.arange(40)) == bootstrap.interval(many, np.arange(40))
+    rare = (np.arange(92) == 0).astype(float)
+    for hits in (rare, 1 - rare):  # a bootstrap would say 0 % to 3 % of one in 92
+        exact = stats.binomtest(int(hits.sum()), 92).proportion_ci()
+        assert bootstrap.rate_interval(hits, np.arange(92)) == pytest.approx(exact)
     assert np.isnan(bootstrap.rate_interval(np.zeros(0), np.zeros(0))).all()

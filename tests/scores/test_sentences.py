@@ -93,7 +93,7 @@ def test_who_answers_is_told_with_the_reason():
     assert both.startswith("A mixture answers, cnn 60%, b0 40%") and "lower than that of" in both
     assert sentences.blend(fitted(cnn=0.0, b0=1.0)) == (
         "b0 alone answers: on folds that shares were not fitted to, a mixture with cnn was no "
-        "better."
+        "better, or all folds leave less than a hundredth for it."
     )
     assert sentences.blend(fitted(cnn=1.0)) == "cnn answers, the only network."
 
@@ -339,11 +339,17 @@ def test_what_is_taken_for_what_is_counted():
     table = pd.DataFrame(votes, columns=list(VOTE_COLUMNS))
     said = sentences.confusion(table, np.eye(6)[[0, 5, 5, 5, 5]])
     assert said.splitlines()[0] == (
-        "all rows: the experts' class in 2 of 5; most often taken: Seizure for Other (2 of 3), "
-        "LPD for Other (1 of 1); never holds most probable: LPD, GPD, LRDA, GRDA"
+        "all rows: the experts' class in 2 of 5, where always saying Seizure has 3; most often "
+        "taken: Seizure for Other (2 of 3), LPD for Other (1 of 1); never holds most probable: "
+        "LPD, GPD, LRDA, GRDA"
     )
     assert said.splitlines()[1].startswith(">= 10 votes: the experts' class in 2 of 5")
     right = sentences.confusion(table, votes / 12)
-    assert "class in 5 of 5; never" in right and "taken" not in right
+    assert "class in 5 of 5, where always saying Seizure has 3; never" in right
+    assert "taken" not in right
+    tied = pd.concat([table, table[:1].assign(lpd_vote=12)], ignore_index=True)
+    said = sentences.confusion(tied, np.eye(6)[[0, 5, 5, 5, 5, 3]])
+    assert "class in 2 of 5, where" in said
+    assert "never holds most probable: LPD, GPD, GRDA\n" in said
     too_few = table.assign(other_vote=2)[4:]  # for a consensus
     assert sentences.confusion(too_few, np.eye(6)[[0]]) == ""
