@@ -364,3 +364,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_p
         r"Error: .*out: expected [\d,]+\.\d MB of disk for the images of \d+ windows, found 0\.1;"
     )
     assert re.search(line, result.output)
+    tiny = [*arguments, "-p", "REDUCE=[8, 8]", "-p", "MAX_PATIENTS=1"]
+    monkeypatch.setattr(chain.shutil, "disk_usage", lambda _: usage._replace(free=0))
+    result = run(*tiny)
+    assert re.search(r"expected 0\.0\d*[1-9]\d* MB of disk for .*, found 0;", result.output)
