@@ -159,6 +159,34 @@ ODDITIES = {
     "microV": ("plain.bdf", partial(each, unit="microV"), READ),
     "microvolts, cut off": ("plain.edf", partial(each, unit="microvol"), READ),
     "µV as in Russian": ("plain.edf", partial(each, unit="mkV"), READ),
+    "\u043c\u043a\u0412 in Russian letters": (
+        "plain.edf",
+        partial(each, unit="\u043c\u043a\u0412".encode()),
+        READ,
+    ),
+    **{
+        f"{unit} in {page}": ("plain.edf", partial(each, unit=unit.encode(page)), READ)
+        for unit, page in (
+            ("\u043c\u043a\u0412", "cp1251"),
+            ("\u043c\u043a\u0432", "cp866"),
+            ("\u043c\u043a\u0412", "koi8-r"),
+            ("\u03bcV", "gbk"),
+            ("\u03bcV", "shift-jis"),
+            ("\u03bcV", "iso8859-7"),
+        )
+    },
+    "µV as one letter": ("plain.edf", partial(each, unit="\u33b6".encode()), READ),
+    "µV in UTF-8 twice": ("plain.edf", partial(each, unit="\xc2\xb5V".encode()), READ),
+    "\u043c\u0412 in Russian letters": (
+        "plain.edf",
+        partial(each, **MILLI | {"unit": "\u043c\u0412".encode("cp1251")}),
+        READ,
+    ),
+    "a unit in the label": (
+        "plain.edf",
+        lambda raw: each(labelled(raw, "{} (mV)".format), **MILLI | {"unit": ""}),
+        READ,
+    ),
     "a unit in brackets": ("plain.edf", partial(each, unit="[uV]"), READ),
     "a unit with a number": (
         "plain.edf",

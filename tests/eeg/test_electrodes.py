@@ -48,6 +48,23 @@ BANANA = (
         ("O2 ", "O2", "{}"),
         ("Fp1-Ref-0", "Fp1", "{}-Ref"),
         ("Fp1-1", "Fp1", "{}"),
+        ("Fp1Ref", "Fp1", "{}Ref"),
+        ("Fp1Avg", "Fp1", "{}-Avg"),
+        ("C3A2", "C3", "{}-A2"),
+        ("EEG CzLE", "Cz", "EEG {}LE"),
+        ("1-Fp1", "Fp1", "7-{}"),
+        ("01-Fp1", "Fp1", "12-{}"),
+        ("19: O2-Ref", "O2", "02: {}-Ref"),
+        ("Ch 3 F3", "F3", "Ch 12 {}"),
+        ("(1) F3", "F3", "(12) {}"),
+        ("3. EEG F3-Ref", "F3", "12. EEG {}-Ref"),
+        ("EEG 3-F3", "F3", "EEG 12-{}"),
+        ("Fp1 (uV)", "Fp1", "{} (uV)"),
+        ("Fp1-Ref [\xb5V]", "Fp1", "{}-Ref"),
+        ("Fp1, microvolt", "Fp1", "{}"),
+        ("Fp1_uV", "Fp1", "{}"),
+        ("\u04213-\u04101", "C3", "{}-A1"),  # in Russian letters
+        ("\u041e1", "O1", "{}"),
         ("EKG", "EKG", "{}"),
         ("ECG I", "EKG", "{}"),
         ("EEG EKG-REF", "EKG", "{}"),
@@ -60,6 +77,10 @@ BANANA = (
         ("Pleth", None, "{}"),
         ("PHOTIC-REF", None, "{}"),
         ("Fp1 Imp", None, "{}"),
+        ("Fp1 (kOhm)", None, "{}"),
+        ("Fp1 mVal", None, "{}"),
+        ("12-13", None, "{}"),
+        ("C3Env", None, "{}"),
         ("C3 EMG", None, "{}"),
         ("Fp1-Imp", None, "{}"),
         ("EDF Annotations", None, "{}"),
@@ -78,6 +99,8 @@ def test_the_reference_is_named(suffix):
     labels = [f"{name}-{suffix}" for name in ELECTRODES]
     assert find_electrodes(labels).notes == (f"reference {suffix}",)
     assert find_electrodes(list(ELECTRODES)).notes == ()
+    glued = [f"{name}Ref" for name in ELECTRODES]
+    assert find_electrodes(glued).notes == ("reference Ref",)
 
 
 def test_the_first_of_equal_labels_is_taken_and_named():
