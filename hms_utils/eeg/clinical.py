@@ -55,22 +55,42 @@ def open_clinical(path):
 
     n_samples = min(_length(file, one) for *_, one in parts)
     clock = edf_clock.read_clock(file)
+    looked = sample_parts(read, n_samples)
+    electrodes = [part for part in parts if found.columns[part[0]] != "EKG"]
+    silent = [found.columns[part[0]] for part in electrodes if np.isnan(looked[:, part[0]]).all()]
+    notes = [*found.notes]
+    if 0 < len(silent) < len(electrodes):
+        notes.append(f"no signal in {', '.join(silent)} wherever it was looked")
+    notes += _askew(electrodes, looked)
     return {
         "n_samples": n_samples,
         "read": read,
         "start": clock and clock + delay,
-        "notes": (*found.notes, *_silent(found, read, n_samples), *_oddities(file, clock)),
+        "notes": (*notes, *_oddities(file, clock)),
     }
 
 
-def _silent(found, read, n_samples):
-    """Return a note about electrodes that are there without a signal."""
-    dead = np.isnan(sample_parts(read, n_samples)).all(axis=0)
-    electrodes = [name for name in found.places if name != "EKG"]
-    silent = [name for name in electrodes if dead[found.columns.index(name)]]
-    if 0 < len(silent) < len(electrodes):
-        return [f"no signal in {', '.join(silent)} wherever it was looked"]
-    return []
+def _askew(electrodes, looked):
+    """Return a note if most signals stand around the middle of a range that is not around zero.
+
+    So they do if one of its ends is wrong. Where a range is that of the values themselves, zero
+    is where they stand.
+    """
+    askew = []
+    for column, sign, one in electrodes:
+        low, high = np.sort(one.range) * one.microvolts
+        middle, half = (low + high) / 2, (high - low) / 2
+        values = sign * looked[:, column]
+        usual = np.median(values[~np.isnan(values)]) if not np.isnan(values).all() else np.nan
+        if low < 0 < high and abs(middle) > half / 2 and abs(usual - middle) < half / 10:
+            askew.append(one)
+    if len(askew) <= len(electrodes) / 2:
+        return []
+    one = askew[0]
+    return [
+        f"its header has {one.range[0]:g} to {one.range[1]:g} {one.unit} for {one.label}, and the "
+        "samples stand around the middle of that, not around zero: look whether both ends are right"
+    ]
 
 
 def _oddities(file, clock):
@@ -132,6 +152,9 @@ def _unfit(one, width):
         return f"expected electrodes in uV, mV or V, found {one.unit} in {one.label}"
     if None in (low, high, digital_low, digital_high) or low == high:
         return f"expected a range of values, found none in the header for {one.label}"
+    if _is_cut((low, high), (digital_low, digital_high)):
+        found = f"{low:g} to {high:g} in the header for {one.label}"
+        return f"expected a range of values, found {found}, one of which was cut off"
     if digital_low >= digital_high:
         return f"expected a range of digital values, found {digital_low:g} to {digital_high:g}"
     most = 2 ** (8 * width - 1)
@@ -139,6 +162,20 @@ def _unfit(one, width):
         found = f"{digital_low:.0f} to {digital_high:.0f} in {one.label}"
         return f"expected digital values of {8 * width} bits with a sign, found {found}"
     return ""
+
+
+def _is_cut(ends, digital):
+    """Return whether one end of a range is the other without its last digits.
+
+    A header has eight characters for each, and with its sign the lower is longer: of -2.00E+03
+    remains -2. Then one end is a tenth, a hundredth, … of the other, and zero lies elsewhere
+    than in the digital range.
+    """
+    if ends[0] * ends[1] >= 0 or digital[0] >= digital[1]:
+        return False
+    power = abs(np.log10(-ends[0] / ends[1]))
+    zero, digital_zero = (-low / (high - low) for low, high in (ends, digital))
+    return round(power) > 0 and abs(power - round(power)) < 1e-4 and abs(zero - digital_zero) > 0.1
 
 
 def _ratio(rate):
