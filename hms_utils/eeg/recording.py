@@ -18,6 +18,7 @@ from hms_utils.eeg.montage import (
     is_noise,
     judge_amplitude,
 )
+from hms_utils.eeg.scales import odd_scales
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def open_recording(path):
         recording = Recording(path, **open_clinical(path))
     if recording.seconds < EEG_SECONDS:
         raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
-    differences = differences_of(sample_parts(recording.read, recording.n_samples))
+    samples = sample_parts(recording.read, recording.n_samples)
+    differences = differences_of(samples)
     try:
         notes = [judge_amplitude(amplitude(differences))]
     except ValueError as error:
@@ -102,6 +104,11 @@ def open_recording(path):
     sizes = zip(BIPOLAR_COLUMNS, amplitudes(differences), strict=False)
     if odd := [name for name, size in sizes if size < least or size > most]:
         notes.append(f"not of the amplitude of the others: {', '.join(odd)}")
+    elif scales := odd_scales(samples):
+        times = ", ".join(f"{name} {factor:.2g} times" for name, factor in scales.items())
+        notes.append(
+            f"as large as those beside in all bands: {times}; look whether gains are right"
+        )
     return replace(recording, notes=(*recording.notes, *filter(None, notes)))
 
 

@@ -325,6 +325,22 @@ ODDITIES = {
         partial(each, places=T3, low="-2.0E+0"),
         WITHOUT_T3,
     ),
+    "a range three times too large, in one electrode": (
+        "plain.edf",
+        partial(each, places=T3, low=-3 * LIMIT, high=3 * LIMIT),
+        Read(
+            ("of another scale than those beside: T3 3 times; look whether",),
+            wrong=("T3",),
+        ),
+    ),
+    "a range three times too small, in one electrode": (
+        "plain.bdf",
+        partial(each, places=T3, low=-666.667, high=666.667),
+        Read(
+            ("of another scale than those beside: T3 0.33 times; look whether",),
+            wrong=("T3",),
+        ),
+    ),
     "a lower end that is another": (
         "plain.edf",
         partial(each, low=-LIMIT / 8),
