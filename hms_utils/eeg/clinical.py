@@ -10,9 +10,9 @@ from hms_utils.constants import SFREQ
 from hms_utils.eeg import edf, edf_clock
 from hms_utils.eeg.channel_labels import is_electrode
 from hms_utils.eeg.electrodes import find_electrodes
+from hms_utils.eeg.gaps import GAP_SECONDS, blank_note, is_blank, stands_still
 
 _MIN_SFREQ = 50  # Hz; images go up to 20
-_GAP_SECONDS = 1  # a channel that does not move for so long is taken for a gap
 _PARTS, _PART_SECONDS = 20, 10  # that a recording is judged by
 
 
@@ -44,23 +44,28 @@ def open_clinical(path):
         (found.columns.index(name), -1 if name in found.flipped else 1, file.signals[place])
         for name, place in found.places.items()
     ]
+    electrodes = [part for part in parts if found.columns[part[0]] != "EKG"]
+    columns = [column for column, *_ in electrodes]
 
     def read(start, stop):
         eeg = np.full((stop - start, len(found.columns)), np.nan, np.float32)
         if found.zero:
             eeg[:, found.columns.index(found.zero)] = 0
-        for column, sign, one in parts:
-            eeg[:, column] = sign * _read(file, one, start, stop)
+        for column, _, one in parts:
+            eeg[:, column] = _read(file, one, start, stop)
+        eeg[np.ix_(is_blank(eeg[:, columns]), columns)] = np.nan
+        for column, sign, _ in parts:
+            eeg[:, column] *= sign
         return eeg
 
     n_samples = min(_length(file, one) for *_, one in parts)
     clock = edf_clock.read_clock(file)
     looked = sample_parts(read, n_samples)
-    electrodes = [part for part in parts if found.columns[part[0]] != "EKG"]
-    silent = [found.columns[part[0]] for part in electrodes if np.isnan(looked[:, part[0]]).all()]
+    silent = [found.columns[column] for column in columns if np.isnan(looked[:, column]).all()]
     notes = [*found.notes]
     if 0 < len(silent) < len(electrodes):
         notes.append(f"no signal in {', '.join(silent)} wherever it was looked")
+    notes += blank_note(looked[:, columns])
     notes += _askew(electrodes, looked)
     return {
         "n_samples": n_samples,
@@ -195,22 +200,18 @@ def _read(file, one, start, stop):
     # Samples 0, down, 2 down, … of the file are samples 0, up, 2 up, … at 200 Hz: blocks
     # that begin there are filtered alike. The filter reaches no further than ten of
     # them, a look for gaps one second.
-    reach = 11 + math.ceil(one.rate * _GAP_SECONDS / down)
+    reach = 11 + math.ceil(one.rate * GAP_SECONDS / down)
     first = max(0, start // up - reach)
     last = min((stop // up + 1 + reach) * down, file.n_records * one.n_samples)
     samples = edf.read_signal(file, one, first * down, last)
-    gaps = _gaps(samples, one.rate)
+    gaps = stands_still(samples, one.rate)
     if up != down and len(samples):
+        known = np.flatnonzero(~gaps)
+        if len(known) < len(samples) and len(known):
+            # What stands for a gap would ring into what lies beside it.
+            nearest = np.interp(np.arange(len(samples)), known, np.arange(len(known)))
+            samples = samples[known[np.rint(nearest).astype(int)]]
         samples = signal.resample_poly(samples, up, down, window=("kaiser", 8.6), padtype="line")
         gaps = gaps[np.arange(len(samples)) * down // up]
     samples[gaps] = np.nan
     return samples[start - first * up : stop - first * up]
-
-
-def _gaps(samples, rate):
-    """Return where a signal stands still: these formats have no NaN."""
-    gaps = np.zeros(len(samples), bool)
-    edges = np.flatnonzero(np.diff(samples, prepend=np.nan, append=np.nan))
-    for still in np.flatnonzero(np.diff(edges) >= rate * _GAP_SECONDS):
-        gaps[edges[still] : edges[still + 1]] = True
-    return gaps
