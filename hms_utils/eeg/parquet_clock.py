@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hms_utils.constants import SFREQ
 
-_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}  # in a second
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # in a second
 _SPELLED = {"s": "s sec secs second seconds", "ms": "ms msec millis milliseconds"}
 _SPELLED |= {"us": "us \xb5s \u03bcs usec micros microseconds", "ns": "ns nanos nanoseconds"}
 _UNIT = {word: unit for unit, words in _SPELLED.items() for word in words.split()}
@@ -86,7 +86,9 @@ def _times(column, name, unit):
             times = times.to_numpy(f"{times.dtype.kind}8[ns]").astype(np.int64)
             times %= _DAY  # day and month cannot be told
             times += _DAY * np.cumsum(np.diff(times, prepend=times[:1]) < -_DAY / 2)
-    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+    elif pa.types.is_integer(column.type):
+        times = column.cast(pa.int64())  # with a sign, for differences
+    elif pa.types.is_floating(column.type):
         times = column
     else:
         times = np.zeros(0)
