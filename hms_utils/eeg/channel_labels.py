@@ -12,14 +12,17 @@ NAMES |= {new: old for new, old in NEW_NAMES.items()}
 _ONE = "|".join(NAMES)
 _GLUED = r"V?REF|C?LE|C?AR|AVE?G?|AVERAGE|[AM][12](\+?[AM][12])?"  # without a dash
 _LABEL = re.compile(
-    r"((CH(AN(NEL)?)?)?[\s_.]*\d{1,3}[\s_.:-]+)?"  # channels may be numbered
+    r"((CH(AN(NEL)?)?|#)?[\s_.]*\d{1,3}[\s_.:-]+)?"  # channels may be numbered
     r"((?P<kind>EEG|SEEG|POL|BIP|[EP](?=[^A-Z0-9]))[\s_.:-]*(\d{1,3}[\s_.:-]+)?)?"
     rf"(?P<name>{_ONE}|[A-Z]{{1,3}}\d{{1,2}})"
-    rf"((?P<second>{_ONE}|{_GLUED})|(?P<between>[\s_.:/>-]+)(?P<behind>.*))?"
+    rf"((?P<second>{_ONE}|{_GLUED})|(?P<between>[\s_.:/>-]+(EEG[\s_.:-]+)?)(?P<behind>.*))?"
 )
-# Russian programs write some letters of electrodes in Russian, which look the same.
+# Russian programs write some letters of electrodes in Russian, which look the same, and word
+# processors make dashes of hyphens.
 _ALIKE = str.maketrans(
-    "\u0410\u0415\u041c\u041e\u0420\u0421\u0422\u0430\u0435\u043e\u0440\u0441", "AEMOPCTaeopc"
+    "\u0410\u0415\u041c\u041e\u0420\u0421\u0422\u0430\u0435\u043e\u0440\u0441"
+    "\u2010\u2011\u2012\u2013\u2014\u2212\x96\x97",
+    "AEMOPCTaeopc--------",
 )
 # From the surest to the least: where an amplifier calls its scalp electrodes EEG, POL is
 # what else was plugged in.
@@ -52,7 +55,8 @@ def read_label(label):
     behind = (match["second"] or match["behind"] or "").strip()
     while behind != (behind := _AGAIN.sub("", behind)):
         pass
-    if behind.isdigit():
+    old_and_new = behind != match["name"] and NAMES.get(behind) == NAMES.get(match["name"], "")
+    if behind.isdigit() or old_and_new:  # T3 (T7)
         behind = ""
     if behind not in NAMES:
         only_space = (match["between"] or "").isspace()

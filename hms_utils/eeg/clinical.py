@@ -157,11 +157,15 @@ def _unfit(one, width):
         return f"expected electrodes in uV, mV or V, found {one.unit} in {one.label}"
     if None in (low, high, digital_low, digital_high) or low == high:
         return f"expected a range of values, found none in the header for {one.label}"
-    if _is_cut((low, high), (digital_low, digital_high)):
-        found = f"{low:g} to {high:g} in the header for {one.label}"
-        return f"expected a range of values, found {found}, one of which was cut off"
     if digital_low >= digital_high:
         return f"expected a range of digital values, found {digital_low:g} to {digital_high:g}"
+    for ends, others, kind in (
+        (one.range, one.digital_range, ""),
+        (one.digital_range, one.range, "digital "),
+    ):
+        if _is_cut(ends, others):
+            found = f"{ends[0]:g} to {ends[1]:g} in the header for {one.label}"
+            return f"expected a range of {kind}values, found {found}, one of which was cut off"
     most = 2 ** (8 * width - 1)
     if digital_low < -most or digital_high > most:
         found = f"{digital_low:.0f} to {digital_high:.0f} in {one.label}"
@@ -169,18 +173,18 @@ def _unfit(one, width):
     return ""
 
 
-def _is_cut(ends, digital):
+def _is_cut(ends, others):
     """Return whether one end of a range is the other without its last digits.
 
     A header has eight characters for each, and with its sign the lower is longer: of -2.00E+03
     remains -2. Then one end is a tenth, a hundredth, … of the other, and zero lies elsewhere
-    than in the digital range.
+    than in the range of digital values, or of physical ones.
     """
-    if ends[0] * ends[1] >= 0 or digital[0] >= digital[1]:
+    if ends[0] * ends[1] >= 0:
         return False
     power = abs(np.log10(-ends[0] / ends[1]))
-    zero, digital_zero = (-low / (high - low) for low, high in (ends, digital))
-    return round(power) > 0 and abs(power - round(power)) < 1e-4 and abs(zero - digital_zero) > 0.1
+    zero, other = (-low / (high - low) for low, high in (ends, others))
+    return round(power) > 0 and abs(power - round(power)) < 1e-4 and abs(zero - other) > 0.1
 
 
 def _ratio(rate):

@@ -320,6 +320,16 @@ ODDITIES = {
         partial(each, unit="nV", low="-1234567", high="12345678"),
         r"expected a range of values, found -1\.23457e\+06 to 1\.23457e\+07 in the header for Fp1",
     ),
+    "a digital end cut off": (
+        "plain.edf",
+        partial(each, digital_low="-3276"),
+        "expected a range of digital values, found -3276 to 32767 in the header for Fp1, one of",
+    ),
+    "an upper end cut off": (
+        "plain.edf",
+        partial(each, low="-2000", high="2.00E+0"),
+        "expected a range of values, found -2000 to 2 in the header for Fp1, one of which was cut",
+    ),
     "a lower end cut off, in one electrode": (
         "plain.edf",
         partial(each, places=T3, low="-2.0E+0"),

@@ -65,6 +65,13 @@ BANANA = (
         ("Fp1_uV", "Fp1", "{}"),
         ("\u04213-\u04101", "C3", "{}-A1"),  # in Russian letters
         ("\u041e1", "O1", "{}"),
+        ("#1 Fp1", "Fp1", "#12 {}"),
+        ("T3 (T7)", "T3", "{}"),
+        ("P8/T6", "T6", "{}"),
+        ("EEG C3-EEG A1", "C3", "EEG {}-A1"),
+        ("EEG C3 - EEG A1", "C3", "EEG {} - EEG A1"),
+        ("C3\u2013A1", "C3", "{}-A1"),
+        ("C3\x96A1", "C3", "{}-A1"),
         ("EKG", "EKG", "{}"),
         ("ECG I", "EKG", "{}"),
         ("EEG EKG-REF", "EKG", "{}"),
@@ -186,6 +193,9 @@ def test_each_side_can_have_its_reference():
         lambda label: label.replace("-", ""),
         lambda label: label.replace("T7", "T3").replace("P8", "T6"),
         lambda label: f"{label}-0",
+        lambda label: "EEG " + label.replace("-", "-EEG "),
+        lambda label: label.replace("-", "\u2013"),
+        lambda label: f"3: {label} (uV)",
     ],
 )
 def test_the_double_banana_itself_is_taken(write):
