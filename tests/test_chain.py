@@ -1,5 +1,8 @@
 """The runner: the whole chain at a tiny scale, its parameters and its failures."""
 
+import asyncio
+import gc
+import logging
 import re
 import shutil
 import sys
@@ -351,6 +354,27 @@ def test_a_notebook_that_ends_in_time_is_told_from_one_that_fails(tmp_path, monk
     assert result.failed and result.out_of_time
     assert result.headline == "one of two"
     assert "OUT OF TIME: one of two" in chain.table([result])
+
+
+def test_an_interrupted_cell_leaves_no_word_of_its_task(tmp_path, monkeypatch, caplog):
+    async def wait():
+        await asyncio.Event().wait()
+
+    def execute(*_, **__):
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(wait())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        del task
+        gc.collect()  # the task goes, pending, before anybody hears of the interruption
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chain.papermill, "execute_notebook", execute)
+    monkeypatch.setattr(logging.getLogger("asyncio"), "level", logging.WARNING)
+    (tmp_path / "metrics").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        chain._execute("03_cnn_baseline", {}, tmp_path)
+    assert "Task was destroyed" not in caplog.text
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_path, monkeypatch):
