@@ -297,10 +297,14 @@ def _require_disk(values, location, output_dir):
     there = next(each for each in (output_dir, *output_dir.parents) if each.exists())
     if needed > (free := shutil.disk_usage(there).free):
         raise ValueError(
-            f"{output_dir}: expected {needed / 1e6:,.1f} MB of disk for the images of {n_windows} "
-            f"windows, found {free / 1e6:,.1f}; name another --output-dir, or take fewer patients "
+            f"{output_dir}: expected {_megabytes(needed)} MB of disk for the images of {n_windows} "
+            f"windows, found {_megabytes(free)}; name another --output-dir, or take fewer patients "
             "(MAX_PATIENTS) or smaller tiles (REDUCE)"
         )
+
+
+def _megabytes(n_bytes):
+    return f"{n_bytes / 1e6:,.1f}" if n_bytes >= 1e5 else f"{n_bytes / 1e6:.2g}"
 
 
 def _check_needs(values, location):
@@ -325,6 +329,8 @@ def _execute(name, parameters, output_dir):
     metrics = output_dir / "metrics" / f"{name}.json"
     metrics.unlink(missing_ok=True)  # the headline must be of this run
     started, error, out_of_time = time.perf_counter(), None, False
+    # When a run is interrupted nobody waits for the cell's task, and it would say so first.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     me = psutil.Process()
     before = set(me.children())  # such as those that made the sample
     with peak_memory(lambda: set(me.children(recursive=True)) - before) as peak:
@@ -340,10 +346,6 @@ def _execute(name, parameters, output_dir):
                 stdout_file=_Indented(sys.stdout),
                 extra_arguments=["--log-level=CRITICAL"],
             )
-        except KeyboardInterrupt:
-            # Of the cell's task, which nobody waits for any more.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            raise
         except PapermillExecutionError as failure:
             if failure.ename == "KeyboardInterrupt":
                 raise KeyboardInterrupt from None

@@ -1,5 +1,8 @@
 """The runner: the whole chain at a tiny scale, its parameters and its failures."""
 
+import asyncio
+import gc
+import logging
 import re
 import shutil
 import sys
@@ -353,6 +356,27 @@ def test_a_notebook_that_ends_in_time_is_told_from_one_that_fails(tmp_path, monk
     assert "OUT OF TIME: one of two" in chain.table([result])
 
 
+def test_an_interrupted_cell_leaves_no_word_of_its_task(tmp_path, monkeypatch, caplog):
+    async def wait():
+        await asyncio.Event().wait()
+
+    def execute(*_, **__):
+        loop = asyncio.new_event_loop()
+        task = loop.create_task(wait())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        del task
+        gc.collect()  # the task goes, pending, before anybody hears of the interruption
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chain.papermill, "execute_notebook", execute)
+    monkeypatch.setattr(logging.getLogger("asyncio"), "level", logging.WARNING)
+    (tmp_path / "metrics").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        chain._execute("03_cnn_baseline", {}, tmp_path)
+    assert "Task was destroyed" not in caplog.text
+
+
 def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(chain, "_execute", lambda name, *_: pytest.fail(f"{name} was run"))
     usage = shutil.disk_usage(tmp_path)
@@ -364,3 +388,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_runs(sample_dir, tmp_p
         r"Error: .*out: expected [\d,]+\.\d MB of disk for the images of \d+ windows, found 0\.1;"
     )
     assert re.search(line, result.output)
+    tiny = [*arguments, "-p", "REDUCE=[8, 8]", "-p", "MAX_PATIENTS=1"]
+    monkeypatch.setattr(chain.shutil, "disk_usage", lambda _: usage._replace(free=0))
+    result = run(*tiny)
+    assert re.search(r"expected 0\.0\d*[1-9]\d* MB of disk for .*, found 0;", result.output)

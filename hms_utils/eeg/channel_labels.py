@@ -4,15 +4,25 @@ import re
 from typing import NamedTuple
 
 from hms_utils.constants import ELECTRODES, NEW_NAMES
+from hms_utils.eeg.units import split_unit
 
 # What a label has in capitals, and the electrode that it means.
 NAMES = {name.upper(): name for name in ELECTRODES}
 NAMES |= {new: old for new, old in NEW_NAMES.items()}
 _ONE = "|".join(NAMES)
+_GLUED = r"V?REF|C?LE|C?AR|AVE?G?|AVERAGE|[AM][12](\+?[AM][12])?"  # without a dash
 _LABEL = re.compile(
-    r"((?P<kind>EEG|SEEG|POL|BIP|[EP](?=[^A-Z0-9]))[\s_.:-]*)?"
+    r"((CH(AN(NEL)?)?|#)?[\s_.]*\d{1,3}[\s_.:-]+)?"  # channels may be numbered
+    r"((?P<kind>EEG|SEEG|POL|BIP|[EP](?=[^A-Z0-9]))[\s_.:-]*(\d{1,3}[\s_.:-]+)?)?"
     rf"(?P<name>{_ONE}|[A-Z]{{1,3}}\d{{1,2}})"
-    rf"((?P<second>{_ONE})|(?P<between>[\s_.:/>-]+)(?P<behind>.*))?"
+    rf"((?P<second>{_ONE}|{_GLUED})|(?P<between>[\s_.:/>-]+(EEG[\s_.:-]+)?)(?P<behind>.*))?"
+)
+# Russian programs write some letters of electrodes in Russian, which look the same, and word
+# processors make dashes of hyphens.
+_ALIKE = str.maketrans(
+    "\u0410\u0415\u041c\u041e\u0420\u0421\u0422\u0430\u0435\u043e\u0440\u0441"
+    "\u2010\u2011\u2012\u2013\u2014\u2212\x96\x97",
+    "AEMOPCTaeopc--------",
 )
 # From the surest to the least: where an amplifier calls its scalp electrodes EEG, POL is
 # what else was plugged in.
@@ -38,14 +48,15 @@ class Label(NamedTuple):
 
 def read_label(label):
     """Return what a label says, or None if it is of no electrode."""
-    text = re.sub(r"[()\[\]]", "", label).strip()
+    text = re.sub(r"[()\[\]]", "", split_unit(label.translate(_ALIKE))[0]).strip()
     match = _LABEL.fullmatch(text.upper())
     if not match:
         return None
     behind = (match["second"] or match["behind"] or "").strip()
     while behind != (behind := _AGAIN.sub("", behind)):
         pass
-    if behind.isdigit():
+    old_and_new = behind != match["name"] and NAMES.get(behind) == NAMES.get(match["name"], "")
+    if behind.isdigit() or old_and_new:  # T3 (T7)
         behind = ""
     if behind not in NAMES:
         only_space = (match["between"] or "").isspace()
@@ -53,7 +64,7 @@ def read_label(label):
             return None
         if only_space and not _REFERENCE.fullmatch(behind):
             return None
-    shown = text[match.start("behind") :][: len(behind)] if match["behind"] else behind
+    shown = text[match.start("behind" if match["behind"] else "second") :][: len(behind)]
     against = NAMES.get(behind, re.sub(r"\s", "", behind))
     return Label(_KINDS[match["kind"]], match["name"], against, shown)
 

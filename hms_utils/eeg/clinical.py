@@ -10,9 +10,9 @@ from hms_utils.constants import SFREQ
 from hms_utils.eeg import edf, edf_clock
 from hms_utils.eeg.channel_labels import is_electrode
 from hms_utils.eeg.electrodes import find_electrodes
+from hms_utils.eeg.gaps import GAP_SECONDS, blank_note, is_blank, stands_still
 
 _MIN_SFREQ = 50  # Hz; images go up to 20
-_GAP_SECONDS = 1  # a channel that does not move for so long is taken for a gap
 _PARTS, _PART_SECONDS = 20, 10  # that a recording is judged by
 
 
@@ -44,33 +44,58 @@ def open_clinical(path):
         (found.columns.index(name), -1 if name in found.flipped else 1, file.signals[place])
         for name, place in found.places.items()
     ]
+    electrodes = [part for part in parts if found.columns[part[0]] != "EKG"]
+    columns = [column for column, *_ in electrodes]
 
     def read(start, stop):
         eeg = np.full((stop - start, len(found.columns)), np.nan, np.float32)
         if found.zero:
             eeg[:, found.columns.index(found.zero)] = 0
-        for column, sign, one in parts:
-            eeg[:, column] = sign * _read(file, one, start, stop)
+        for column, _, one in parts:
+            eeg[:, column] = _read(file, one, start, stop)
+        eeg[np.ix_(is_blank(eeg[:, columns]), columns)] = np.nan
+        for column, sign, _ in parts:
+            eeg[:, column] *= sign
         return eeg
 
     n_samples = min(_length(file, one) for *_, one in parts)
     clock = edf_clock.read_clock(file)
+    looked = sample_parts(read, n_samples)
+    silent = [found.columns[column] for column in columns if np.isnan(looked[:, column]).all()]
+    notes = [*found.notes]
+    if 0 < len(silent) < len(electrodes):
+        notes.append(f"no signal in {', '.join(silent)} wherever it was looked")
+    notes += blank_note(looked[:, columns])
+    notes += _askew(electrodes, looked)
     return {
         "n_samples": n_samples,
         "read": read,
         "start": clock and clock + delay,
-        "notes": (*found.notes, *_silent(found, read, n_samples), *_oddities(file, clock)),
+        "notes": (*notes, *_oddities(file, clock)),
     }
 
 
-def _silent(found, read, n_samples):
-    """Return a note about electrodes that are there without a signal."""
-    dead = np.isnan(sample_parts(read, n_samples)).all(axis=0)
-    electrodes = [name for name in found.places if name != "EKG"]
-    silent = [name for name in electrodes if dead[found.columns.index(name)]]
-    if 0 < len(silent) < len(electrodes):
-        return [f"no signal in {', '.join(silent)} wherever it was looked"]
-    return []
+def _askew(electrodes, looked):
+    """Return a note if most signals stand around the middle of a range that is not around zero.
+
+    So they do if one of its ends is wrong. Where a range is that of the values themselves, zero
+    is where they stand.
+    """
+    askew = []
+    for column, sign, one in electrodes:
+        low, high = np.sort(one.range) * one.microvolts
+        middle, half = (low + high) / 2, (high - low) / 2
+        values = sign * looked[:, column]
+        usual = np.median(values[~np.isnan(values)]) if not np.isnan(values).all() else np.nan
+        if low < 0 < high and abs(middle) > half / 2 and abs(usual - middle) < half / 10:
+            askew.append(one)
+    if len(askew) <= len(electrodes) / 2:
+        return []
+    one = askew[0]
+    return [
+        f"its header has {one.range[0]:g} to {one.range[1]:g} {one.unit} for {one.label}, and the "
+        "samples stand around the middle of that, not around zero: look whether both ends are right"
+    ]
 
 
 def _oddities(file, clock):
@@ -134,11 +159,32 @@ def _unfit(one, width):
         return f"expected a range of values, found none in the header for {one.label}"
     if digital_low >= digital_high:
         return f"expected a range of digital values, found {digital_low:g} to {digital_high:g}"
+    for ends, others, kind in (
+        (one.range, one.digital_range, ""),
+        (one.digital_range, one.range, "digital "),
+    ):
+        if _is_cut(ends, others):
+            found = f"{ends[0]:g} to {ends[1]:g} in the header for {one.label}"
+            return f"expected a range of {kind}values, found {found}, one of which was cut off"
     most = 2 ** (8 * width - 1)
     if digital_low < -most or digital_high > most:
         found = f"{digital_low:.0f} to {digital_high:.0f} in {one.label}"
         return f"expected digital values of {8 * width} bits with a sign, found {found}"
     return ""
+
+
+def _is_cut(ends, others):
+    """Return whether one end of a range is the other without its last digits.
+
+    A header has eight characters for each, and with its sign the lower is longer: of -2.00E+03
+    remains -2. Then one end is a tenth, a hundredth, … of the other, and zero lies elsewhere
+    than in the range of digital values, or of physical ones.
+    """
+    if ends[0] * ends[1] >= 0:
+        return False
+    power = abs(np.log10(-ends[0] / ends[1]))
+    zero, other = (-low / (high - low) for low, high in (ends, others))
+    return round(power) > 0 and abs(power - round(power)) < 1e-4 and abs(zero - other) > 0.1
 
 
 def _ratio(rate):
@@ -158,22 +204,18 @@ def _read(file, one, start, stop):
     # Samples 0, down, 2 down, … of the file are samples 0, up, 2 up, … at 200 Hz: blocks
     # that begin there are filtered alike. The filter reaches no further than ten of
     # them, a look for gaps one second.
-    reach = 11 + math.ceil(one.rate * _GAP_SECONDS / down)
+    reach = 11 + math.ceil(one.rate * GAP_SECONDS / down)
     first = max(0, start // up - reach)
     last = min((stop // up + 1 + reach) * down, file.n_records * one.n_samples)
     samples = edf.read_signal(file, one, first * down, last)
-    gaps = _gaps(samples, one.rate)
+    gaps = stands_still(samples, one.rate)
     if up != down and len(samples):
+        known = np.flatnonzero(~gaps)
+        if len(known) < len(samples) and len(known):
+            # What stands for a gap would ring into what lies beside it.
+            nearest = np.interp(np.arange(len(samples)), known, np.arange(len(known)))
+            samples = samples[known[np.rint(nearest).astype(int)]]
         samples = signal.resample_poly(samples, up, down, window=("kaiser", 8.6), padtype="line")
         gaps = gaps[np.arange(len(samples)) * down // up]
     samples[gaps] = np.nan
     return samples[start - first * up : stop - first * up]
-
-
-def _gaps(samples, rate):
-    """Return where a signal stands still: these formats have no NaN."""
-    gaps = np.zeros(len(samples), bool)
-    edges = np.flatnonzero(np.diff(samples, prepend=np.nan, append=np.nan))
-    for still in np.flatnonzero(np.diff(edges) >= rate * _GAP_SECONDS):
-        gaps[edges[still] : edges[still + 1]] = True
-    return gaps

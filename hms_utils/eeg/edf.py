@@ -4,11 +4,12 @@ A file as clinics write it needs each signal by its own place, unit and rate, an
 MNE takes signals by their labels, edfio holds a BDF file in memory.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from hms_utils.eeg.units import microvolts, split_unit
 
 _MAGIC = {b"0": "EDF", b"\xffBIOSEMI": "BDF"}
 WIDTH = {"EDF": 2, "BDF": 3}  # bytes of a sample
@@ -17,9 +18,6 @@ _FIELDS = {
     "label": 16, "sensor": 80, "unit": 8, "low": 8, "high": 8, "digital_low": 8,
     "digital_high": 8, "filter": 80, "n_samples": 8, "reserved": 32,
 }  # fmt: skip
-# Microvolts in a unit by what stands before its V; æ is µ in the code page of DOS, mk in Russian.
-_SCALES = {"": 1e6, "m": 1e3, "milli": 1e3, "n": 1e-3, "nano": 1e-3}
-_SCALES |= dict.fromkeys(("u", "\xb5", "\u03bc", "\xe6", "micro", "mk", "mc"), 1)
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Signal:
     Attributes
     ----------
     label, unit : str
+        Without a unit of its own that which stands behind the label.
     rate : float
         Samples a second.
     n_samples, first : int
@@ -48,8 +47,7 @@ class Signal:
     @property
     def microvolts(self):
         """Microvolts in the unit: 1 if there is none, None if it is not one of voltage."""
-        match = re.fullmatch(r"[\[(]?(\w*?)\s*v(ol(ts?)?)?[\]).]?", self.unit.lower())
-        return _SCALES.get(match[1]) if match else None if self.unit else 1
+        return microvolts(self.unit)
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def read_header(path):
     signals = tuple(
         Signal(
             label=_text(fields["label"][n]),
-            unit=_text(fields["unit"][n]),
+            unit=_text(fields["unit"][n]) or split_unit(_text(fields["label"][n]))[1],
             rate=count / duration if duration else 0,
             n_samples=int(count),
             first=int(ends[n]),

@@ -17,13 +17,13 @@ from hms_utils.constants import (
     SPECTROGRAM_SECONDS,
     SPECTROGRAM_STEP,
 )
+from hms_utils.eeg.parquet_clock import check_clock
 
 # What stands for an EEG and for the ten minutes around it that are not there.
 NO_EEG = np.full((EEG_SECONDS * SFREQ, len(EEG_COLUMNS)), np.nan, np.float32)
 ABSENT = np.full(
     (SPECTROGRAM_SECONDS // SPECTROGRAM_STEP, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32
 )
-_UNITS = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}  # in a second
 
 
 def source_files(data_dir, split, eeg_id, spectrogram_id):
@@ -236,7 +236,10 @@ def _read_columns(path, columns, noun, *, optional="", aliases=None):
                 )
             table = file.read(columns=list(found.values()), use_threads=False)
             if "time" not in columns:
-                _check_clock(path, file)
+                try:
+                    check_clock(file, found.values())
+                except ValueError as error:
+                    raise ValueError(f"{_name(path)}: {error}") from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
@@ -279,27 +282,6 @@ def _find_columns(path, there, columns, aliases):
         if same:
             found[name] = same[0]
     return found
-
-
-def _check_clock(path, file):
-    """Refuse an EEG beside whose samples stand other times than every 5 ms."""
-    for field in file.schema_arrow:
-        unit = getattr(field.type, "unit", None)  # of timestamps and durations
-        named = pa.types.is_floating(field.type) and field.name.lower() in ("time", "seconds")
-        if unit not in _UNITS and not named:
-            continue
-        column = file.read(columns=[field.name], use_threads=False).column(0)
-        times = (column if named else column.cast(pa.int64())).to_numpy() / _UNITS.get(unit, 1)
-        steps = np.diff(times) * SFREQ
-        if named and len(steps) and np.median(steps) > SFREQ / 2:
-            steps /= 1_000  # they are milliseconds
-        odd = ~(np.abs(steps - 1) < 0.1)
-        if odd.any() and steps.any():
-            step = steps[odd.argmax()] / SFREQ * 1_000
-            raise ValueError(
-                f"{_name(path)}: expected a sample every 5 ms, found a step of {step:,.4g} ms in "
-                f"{field.name}"
-            )
 
 
 def _numbers(path, column, name):

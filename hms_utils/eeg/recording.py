@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hms_utils.constants import BIPOLAR_COLUMNS, EEG_COLUMNS, EEG_SECONDS, SFREQ
+from hms_utils.constants import BIPOLAR_COLUMNS, EEG_SECONDS, ELECTRODES, SFREQ
 from hms_utils.eeg.clinical import open_clinical, sample_parts
 from hms_utils.eeg.files import read_eeg
+from hms_utils.eeg.gaps import blank_note, is_blank, stands_still
 from hms_utils.eeg.montage import (
     POSSIBLE,
     amplitude,
@@ -18,6 +19,7 @@ from hms_utils.eeg.montage import (
     is_noise,
     judge_amplitude,
 )
+from hms_utils.eeg.scales import odd_scales
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def open_recording(path):
         recording = Recording(path, **open_clinical(path))
     if recording.seconds < EEG_SECONDS:
         raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
-    differences = differences_of(sample_parts(recording.read, recording.n_samples))
+    samples = sample_parts(recording.read, recording.n_samples)
+    differences = differences_of(samples)
     try:
         notes = [judge_amplitude(amplitude(differences))]
     except ValueError as error:
@@ -102,21 +105,28 @@ def open_recording(path):
     sizes = zip(BIPOLAR_COLUMNS, amplitudes(differences), strict=False)
     if odd := [name for name, size in sizes if size < least or size > most]:
         notes.append(f"not of the amplitude of the others: {', '.join(odd)}")
+    elif scales := odd_scales(samples):
+        times = ", ".join(f"{name} {factor:.2g} times" for name, factor in scales.items())
+        notes.append(f"of another scale than those beside: {times}; look whether the gain is right")
     return replace(recording, notes=(*recording.notes, *filter(None, notes)))
 
 
 def _open_parquet(path):
     """Return what `clinical.open_clinical` returns of a clinical file."""
     eeg, notes = read_eeg(path), []
-    if missing := [
-        name
-        for name, gap in zip(EEG_COLUMNS, np.isnan(eeg).all(axis=0), strict=True)
-        if gap and name != "EKG"
-    ]:
-        notes.append(f"without {', '.join(missing)}, which count as gaps")
     if np.isinf(eeg).any():
         eeg[np.isinf(eeg)] = np.nan
         notes.append("infinite values, taken as missing")
+    electrodes = eeg[:, : len(ELECTRODES)]
+    known = ~np.isnan(electrodes).all(axis=1)
+    blank = is_blank(electrodes)
+    for column in electrodes.T:
+        column[blank | (stands_still(column, SFREQ) & (abs(column) > POSSIBLE[1]))] = np.nan
+    notes += blank_note(electrodes[known])
+    if missing := [
+        name for name, gap in zip(ELECTRODES, np.isnan(electrodes).all(axis=0), strict=True) if gap
+    ]:
+        notes = [f"without {', '.join(missing)}, which count as gaps", *notes]
     return {
         "n_samples": len(eeg),
         "read": lambda start, stop: eeg[start:stop],

@@ -166,6 +166,40 @@ def test_a_channel_that_stands_still_is_a_gap(eeg, write_edf, tmp_path):
         assert np.isnan(recording.read(2100, 2110)[:, 3]).all()
 
 
+def write_at(path, write_edf, eeg, duration):
+    """Write 200 samples in each record, which is to last so many seconds."""
+    raw = write_edf(path, eeg, limit=32768).read_bytes()
+    path.write_bytes(raw[:244] + str(duration).encode().ljust(8) + raw[252:])
+    return open_recording(path)
+
+
+@pytest.mark.parametrize("duration", [1, 0.9])
+@pytest.mark.parametrize("value", [-32768, 9999, 0])
+def test_a_value_that_all_electrodes_have_is_a_gap(eeg, write_edf, tmp_path, duration, value):
+    blank = eeg.copy()
+    blank[2000:4000, :19] = blank[6000:6080, :19] = value
+    recording = write_at(tmp_path / "a.edf", write_edf, blank, duration)
+    missing = np.isnan(recording.read(0, recording.n_samples)[:, :19])
+    for start, stop in ((2000, 4000), (6012, 6068)):  # the filter rings alike in all
+        start, stop = round(start * duration), round(stop * duration)
+        assert missing[start:stop].all()
+        assert np.isnan(recording.read(start + 5, start + 9)[:, :19]).all()
+    assert np.abs(missing.sum(axis=0) - 2080 * duration).max() < 40
+    (note,) = recording.notes
+    assert note.startswith("all electrodes at one value for ")
+    assert 8 < float(note.split()[6]) < 10.5  # of what was looked at
+
+
+def test_what_stands_for_a_gap_does_not_ring(eeg, write_edf, tmp_path):
+    still = eeg.copy()
+    still[2000:4000, 3] = -20_000
+    gap = write_at(tmp_path / "a.edf", write_edf, still, 0.9).read(0, 10_000)[:, 3]
+    expected = write_at(tmp_path / "b.edf", write_edf, eeg, 0.9).read(0, 10_000)[:, 3]
+    assert np.isnan(gap[1800:3600]).all()
+    beside = np.r_[1700:1799, 3601:3700]
+    np.testing.assert_allclose(gap[beside], expected[beside], atol=25)
+
+
 def test_the_clock_is_kept_if_known(eeg, write_edf, tmp_path):
     start = datetime.datetime(2021, 3, 4, 22, 13, 5)
     assert open_recording(write_edf(tmp_path / "a.edf", eeg, start=start)).start == start

@@ -43,14 +43,18 @@ def files(eeg, write_edf, tmp_path_factory):
     write_edf(folder / "plain.edf", eeg, limit=LIMIT, start=START)
     write_edf(folder / "plain.bdf", eeg, limit=LIMIT, start=START)
     write_edf(folder / "narrow.edf", eeg, limit=NARROW, start=START)
-    signals = [
-        edfio.EdfSignal(
-            column, 200, label=name, physical_dimension="uV", physical_range=(-LIMIT, LIMIT)
-        )
-        for name, column in zip(EEG_COLUMNS, eeg.T.astype(float), strict=True)
-    ]
+
+    def signals(low):
+        return [
+            edfio.EdfSignal(
+                column, 200, label=name, physical_dimension="uV", physical_range=(low, LIMIT)
+            )
+            for name, column in zip(EEG_COLUMNS, eeg.T.astype(float), strict=True)
+        ]
+
+    edfio.Edf(signals(-LIMIT / 5)).write(folder / "skewed.edf")
     edfio.Edf(
-        signals,
+        signals(-LIMIT),
         recording=edfio.Recording(startdate=START.date()),
         starttime=START.time(),
         data_record_duration=1,
@@ -159,6 +163,34 @@ ODDITIES = {
     "microV": ("plain.bdf", partial(each, unit="microV"), READ),
     "microvolts, cut off": ("plain.edf", partial(each, unit="microvol"), READ),
     "µV as in Russian": ("plain.edf", partial(each, unit="mkV"), READ),
+    "\u043c\u043a\u0412 in Russian letters": (
+        "plain.edf",
+        partial(each, unit="\u043c\u043a\u0412".encode()),
+        READ,
+    ),
+    **{
+        f"{unit} in {page}": ("plain.edf", partial(each, unit=unit.encode(page)), READ)
+        for unit, page in (
+            ("\u043c\u043a\u0412", "cp1251"),
+            ("\u043c\u043a\u0432", "cp866"),
+            ("\u043c\u043a\u0412", "koi8-r"),
+            ("\u03bcV", "gbk"),
+            ("\u03bcV", "shift-jis"),
+            ("\u03bcV", "iso8859-7"),
+        )
+    },
+    "µV as one letter": ("plain.edf", partial(each, unit="\u33b6".encode()), READ),
+    "µV in UTF-8 twice": ("plain.edf", partial(each, unit="\xc2\xb5V".encode()), READ),
+    "\u043c\u0412 in Russian letters": (
+        "plain.edf",
+        partial(each, **MILLI | {"unit": "\u043c\u0412".encode("cp1251")}),
+        READ,
+    ),
+    "a unit in the label": (
+        "plain.edf",
+        lambda raw: each(labelled(raw, "{} (mV)".format), **MILLI | {"unit": ""}),
+        READ,
+    ),
     "a unit in brackets": ("plain.edf", partial(each, unit="[uV]"), READ),
     "a unit with a number": (
         "plain.edf",
@@ -278,6 +310,61 @@ ODDITIES = {
         READ,
     ),
     "a range with exponents": ("plain.edf", partial(each, low="-2.0E+03", high="+.2e4"), READ),
+    "a lower end cut off in its exponent": (
+        "plain.edf",
+        partial(each, low="-2.00E+0", high="2.00E+03"),
+        "expected a range of values, found -2 to 2000 in the header for Fp1, one of which was cut",
+    ),
+    "a lower end cut off in its last digit": (
+        "plain.bdf",
+        partial(each, unit="nV", low="-1234567", high="12345678"),
+        r"expected a range of values, found -1\.23457e\+06 to 1\.23457e\+07 in the header for Fp1",
+    ),
+    "a digital end cut off": (
+        "plain.edf",
+        partial(each, digital_low="-3276"),
+        "expected a range of digital values, found -3276 to 32767 in the header for Fp1, one of",
+    ),
+    "an upper end cut off": (
+        "plain.edf",
+        partial(each, low="-2000", high="2.00E+0"),
+        "expected a range of values, found -2000 to 2 in the header for Fp1, one of which was cut",
+    ),
+    "a lower end cut off, in one electrode": (
+        "plain.edf",
+        partial(each, places=T3, low="-2.0E+0"),
+        WITHOUT_T3,
+    ),
+    "a range three times too large, in one electrode": (
+        "plain.edf",
+        partial(each, places=T3, low=-3 * LIMIT, high=3 * LIMIT),
+        Read(
+            ("of another scale than those beside: T3 3 times; look whether",),
+            wrong=("T3",),
+        ),
+    ),
+    "a range three times too small, in one electrode": (
+        "plain.bdf",
+        partial(each, places=T3, low=-666.667, high=666.667),
+        Read(
+            ("of another scale than those beside: T3 0.33 times; look whether",),
+            wrong=("T3",),
+        ),
+    ),
+    "a lower end that is another": (
+        "plain.edf",
+        partial(each, low=-LIMIT / 8),
+        Read(
+            ("its header has -250 to 2000 uV for Fp1, and the samples stand around the middle",),
+            wrong=EEG_COLUMNS,
+        ),
+    ),
+    "ranges that are those of the values": ("skewed.edf", lambda raw: raw, Read(start=None)),
+    "ranges and digital ranges askew alike": (
+        "plain.edf",
+        partial(each, low=-199.97, digital_low=-3277),
+        READ,
+    ),
     "an electrode that never moves": (
         "plain.edf",
         lambda raw: still(raw, T3[0]),

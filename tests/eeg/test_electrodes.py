@@ -48,6 +48,30 @@ BANANA = (
         ("O2 ", "O2", "{}"),
         ("Fp1-Ref-0", "Fp1", "{}-Ref"),
         ("Fp1-1", "Fp1", "{}"),
+        ("Fp1Ref", "Fp1", "{}Ref"),
+        ("Fp1Avg", "Fp1", "{}-Avg"),
+        ("C3A2", "C3", "{}-A2"),
+        ("EEG CzLE", "Cz", "EEG {}LE"),
+        ("1-Fp1", "Fp1", "7-{}"),
+        ("01-Fp1", "Fp1", "12-{}"),
+        ("19: O2-Ref", "O2", "02: {}-Ref"),
+        ("Ch 3 F3", "F3", "Ch 12 {}"),
+        ("(1) F3", "F3", "(12) {}"),
+        ("3. EEG F3-Ref", "F3", "12. EEG {}-Ref"),
+        ("EEG 3-F3", "F3", "EEG 12-{}"),
+        ("Fp1 (uV)", "Fp1", "{} (uV)"),
+        ("Fp1-Ref [\xb5V]", "Fp1", "{}-Ref"),
+        ("Fp1, microvolt", "Fp1", "{}"),
+        ("Fp1_uV", "Fp1", "{}"),
+        ("\u04213-\u04101", "C3", "{}-A1"),  # in Russian letters
+        ("\u041e1", "O1", "{}"),
+        ("#1 Fp1", "Fp1", "#12 {}"),
+        ("T3 (T7)", "T3", "{}"),
+        ("P8/T6", "T6", "{}"),
+        ("EEG C3-EEG A1", "C3", "EEG {}-A1"),
+        ("EEG C3 - EEG A1", "C3", "EEG {} - EEG A1"),
+        ("C3\u2013A1", "C3", "{}-A1"),
+        ("C3\x96A1", "C3", "{}-A1"),
         ("EKG", "EKG", "{}"),
         ("ECG I", "EKG", "{}"),
         ("EEG EKG-REF", "EKG", "{}"),
@@ -60,6 +84,10 @@ BANANA = (
         ("Pleth", None, "{}"),
         ("PHOTIC-REF", None, "{}"),
         ("Fp1 Imp", None, "{}"),
+        ("Fp1 (kOhm)", None, "{}"),
+        ("Fp1 mVal", None, "{}"),
+        ("12-13", None, "{}"),
+        ("C3Env", None, "{}"),
         ("C3 EMG", None, "{}"),
         ("Fp1-Imp", None, "{}"),
         ("EDF Annotations", None, "{}"),
@@ -78,6 +106,8 @@ def test_the_reference_is_named(suffix):
     labels = [f"{name}-{suffix}" for name in ELECTRODES]
     assert find_electrodes(labels).notes == (f"reference {suffix}",)
     assert find_electrodes(list(ELECTRODES)).notes == ()
+    glued = [f"{name}Ref" for name in ELECTRODES]
+    assert find_electrodes(glued).notes == ("reference Ref",)
 
 
 def test_the_first_of_equal_labels_is_taken_and_named():
@@ -163,6 +193,9 @@ def test_each_side_can_have_its_reference():
         lambda label: label.replace("-", ""),
         lambda label: label.replace("T7", "T3").replace("P8", "T6"),
         lambda label: f"{label}-0",
+        lambda label: "EEG " + label.replace("-", "-EEG "),
+        lambda label: label.replace("-", "\u2013"),
+        lambda label: f"3: {label} (uV)",
     ],
 )
 def test_the_double_banana_itself_is_taken(write):

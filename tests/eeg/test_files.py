@@ -178,6 +178,89 @@ def test_numbers_of_any_kind_are_read(tmp_path, kind):
     np.testing.assert_array_equal(read[1:, 4:], expected[1:, 4:])
 
 
+PLACES = np.arange(400)
+CLOCK = pd.date_range("2021-03-04 23:59:59", periods=401, freq="5ms")
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("time", PLACES * 5),
+        ("time", PLACES / 200 + 7),
+        ("Time (s)", PLACES // 200),
+        ("time_us", PLACES * 5_000),
+        ("timestamp", 1_614_899_999_000 + PLACES * 5),
+        ("timestamp", CLOCK[:400].floor("s")),
+        ("sample", PLACES + 1),
+        ("Unnamed: 0", PLACES[::-1]),
+        ("index", PLACES.astype(float)),
+        ("sample", PLACES[::-1].astype(np.uint16)),
+        ("time", CLOCK[:400].strftime("%H:%M:%S.%f")),
+        ("datetime", CLOCK[:400].strftime("%d.%m.%Y %H:%M:%S.%f")),
+        ("time", (PLACES * 5).astype(str)),
+        ("time", "unknown"),
+        ("sample_id", 17),
+        ("T9", PLACES % 7),
+        ("sample quality", PLACES % 3),
+        ("sfreq", 200),
+    ],
+)
+def test_times_of_the_rate_are_fine(tmp_path, name, times):
+    path = tmp_path / "1.parquet"
+    frame = write_columns(path, **{name: times})
+    np.testing.assert_array_equal(read_eeg(path), frame[list(EEG_COLUMNS)])
+    frame.set_index(name).to_parquet(path)
+    np.testing.assert_array_equal(read_eeg(path), frame[list(EEG_COLUMNS)])
+
+
+BREAK = PLACES + (PLACES > 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "message"),
+    [
+        ("time", PLACES * 4, "expected a sample every 5 ms, found a step of 4 ms in time"),
+        ("time", PLACES, "found a step of 1 ms in time"),
+        ("time_ms", PLACES, "found a step of 1 ms in time_ms"),
+        ("Time [ms]", PLACES / 0.256, r"found a step of 3\.906 ms in Time \[ms\]"),
+        ("time", (PLACES / 0.256).astype(int), "found a step of 3 ms in time"),
+        ("milliseconds", BREAK * 5, "found a step of 10 ms in milliseconds"),
+        ("seconds", PLACES // 50, "found a step of 17.54 ms in seconds"),
+        ("timestamp", CLOCK[PLACES // 2 * 2], "found a step of 0 ms in timestamp"),
+        ("sample", PLACES * 2, "expected all samples, found a step of 2 in sample"),
+        ("sample", BREAK, "expected all samples, found a step of 2 in sample"),
+        ("Unnamed: 0", np.roll(PLACES, 5), "found a step of -399 in Unnamed: 0"),
+        ("time", CLOCK[BREAK].strftime("%H:%M:%S.%f"), "found a step of 10 ms in time"),
+        ("time", (PLACES * 4).astype(str), "found a step of 4 ms in time"),
+        ("sfreq", 256, "expected 200 Hz, found 256 in sfreq"),
+        ("Sampling rate (Hz)", "500", "expected 200 Hz, found 500 in Sampling rate"),
+    ],
+)
+def test_times_of_another_rate_are_refused(tmp_path, name, times, message):
+    path = tmp_path / "1.parquet"
+    times = np.resize(times, 400) if np.ndim(times) else times
+    frame = write_columns(path, **{name: times})
+    with pytest.raises(ValueError, match=rf"1\.parquet: .*{message}"):
+        read_eeg(path)
+    frame.set_index(name).to_parquet(path)
+    with pytest.raises(ValueError, match=rf"1\.parquet: .*{message}"):
+        read_eeg(path)
+
+
+def test_every_second_row_and_a_rate_beside_the_columns_are_refused(tmp_path):
+    path = tmp_path / "1.parquet"
+    frame = write_columns(path)
+    frame[::2].to_parquet(path)
+    with pytest.raises(ValueError, match="expected all samples, found a step of 2 in index"):
+        read_eeg(path)
+    frame[100:].to_parquet(path)
+    assert len(read_eeg(path)) == 300
+    frame.attrs["sfreq"] = 256.0
+    frame.to_parquet(path)
+    with pytest.raises(ValueError, match="expected 200 Hz, found 256 in sfreq"):
+        read_eeg(path)
+
+
 def test_read_spectrogram(tmp_path):
     path = tmp_path / "2.parquet"
     values = np.random.default_rng(0).random((5, 400), np.float32)

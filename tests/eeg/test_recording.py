@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from hms_utils import images
-from hms_utils.constants import EEG_COLUMNS
+from hms_utils.constants import EEG_COLUMNS, ELECTRODES
 from hms_utils.eeg import Recording, describe, load_metadata, open_recording, read_eeg, read_window
 
 
@@ -51,6 +51,28 @@ def test_what_is_odd_in_a_parquet_file_is_noted(write_parquet):
     opened = open_recording(write_parquet(lambda frame: frame.replace(frame.Fp1[7], np.inf)))
     assert opened.notes == ("infinite values, taken as missing",)
     assert np.isnan(opened.read(7, 8)[0, 0])
+
+
+@pytest.mark.parametrize("value", [-32768, 9999, 0])
+def test_one_value_in_all_electrodes_of_a_parquet_file_is_a_gap(write_parquet, value):
+    blank = np.r_[2000:2600, 4000:4020]
+
+    def put(frame, columns):
+        frame = frame.copy()
+        frame.loc[frame.index[blank], columns] = value
+        return frame
+
+    opened = open_recording(write_parquet(lambda frame: put(frame, list(ELECTRODES))))
+    missing = np.isnan(opened.read(0, opened.n_samples))[:, :19]
+    assert missing[blank].all() and not missing[2600:4000].all(axis=1).any()
+    note = "all electrodes at one value for 3.1 s of the 50 s that were looked at, taken as missing"
+    assert opened.notes == (note,)
+    opened = open_recording(write_parquet(lambda frame: put(frame, ["T3"])))
+    missing = np.isnan(opened.read(0, opened.n_samples))[:, 5]
+    assert missing[2000:2600].all() == (value != 0)
+    assert not missing[2600:].any()
+    opened = open_recording(write_parquet(lambda frame: frame.assign(T3=value)))
+    assert opened.notes == (("without T3, which count as gaps",) if value else ())
 
 
 @pytest.mark.parametrize("name", ["none.parquet", "none.edf"])
