@@ -124,11 +124,6 @@ CELLS = {
     ),
     "B0, blocks dropped": ("B0, pretrained", B0 | {"build": blocks_dropped}),
     "B0, another seed": ("B0, pretrained", B0 | {"seed": 1}),
-    "B0, random weights": ("B0, pretrained", lessons.RANDOM),
-    "B0, half the rate": (
-        "B0, pretrained",
-        B0 | {"stages": (Stage("all rows", 10, 5e-4), lessons.B0_WELL)},
-    ),
     "B0, twice the rate": (
         "B0, pretrained",
         B0 | {"stages": (Stage("all rows", 10, 2e-3), lessons.B0_WELL)},
@@ -137,7 +132,7 @@ CELLS = {
 }
 BLENDS = (
     ("CNN, eeg10 and wave", "B0, pretrained"),
-    ("CNN, all four views", "B0, pretrained"),
+    ("CNN, eeg50, eeg10 and wave", "B0, pretrained"),
     ("B0, another seed", "B0, pretrained"),
 )
 
