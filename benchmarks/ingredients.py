@@ -130,10 +130,21 @@ CELLS = {
     ),
     "B0, grey mosaic": ("B0, pretrained", B0 | {"build": grey}),
 }
-BLENDS = (
-    ("CNN, eeg10 and wave", "B0, pretrained"),
-    ("CNN, eeg50, eeg10 and wave", "B0, pretrained"),
-    ("B0, another seed", "B0, pretrained"),
+BLENDS = {
+    "blend of CNN and B0": ("CNN, eeg10 and wave", "B0, pretrained"),
+    "blend of CNN of three views and B0": ("CNN, eeg50, eeg10 and wave", "B0, pretrained"),
+    "blend of two B0": ("B0, another seed", "B0, pretrained"),
+}
+# Further comparisons: what, and against what.
+PAIRS = (
+    *((name, "B0, pretrained") for name in BLENDS),
+    ("blend of two B0", "B0, another seed"),
+    ("blend of two B0", "blend of CNN and B0"),
+    ("blend of two B0", "blend of CNN of three views and B0"),
+    ("CNN, eeg50, eeg10 and wave", "CNN, eeg50 and eeg10"),
+    ("CNN, eeg50, eeg10 and wave", "CNN, all four views"),
+    ("B0, another seed", "CNN, another seed"),
+    ("B0, weights averaged", "B0, another seed"),
 )
 
 
@@ -174,10 +185,8 @@ def main(data_dir, output_dir, weights_file):
         answers[name] = blended([name])
         lines.append(row(name, base, answers))
         print(lines[-1], flush=True)
-    for names in BLENDS:
-        name = f"blend of {names[0]} with {names[1]}"
-        answers[name] = blended(names)
-        lines.append(row(name, names[1], answers))
+    answers |= {name: blended(names) for name, names in BLENDS.items()}
+    lines += [row(name, base, answers) for name, base in PAIRS]
     rows = scores.strata(answers[name])[scores.WELL]
     print(f"\n{rows.sum()} of {len(rows)} windows\n\n" + lessons.markdown(pd.DataFrame(lines)))
 

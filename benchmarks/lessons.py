@@ -135,7 +135,7 @@ LESSONS = (
         "0.63 to 0.59",
     ),
     Lesson(
-        "10 s beside 50 s",
+        "10 s beside 50 s and 10 min",
         "50 s and 10 min",
         "one stage",
         scores.WELL,
@@ -151,7 +151,7 @@ LESSONS = (
         "−0.04 of about 0.6",
     ),
     Lesson(
-        "flips and masks",
+        "reversed time and masks",
         "no augmentation",
         "flips and masks",
         "all rows",
