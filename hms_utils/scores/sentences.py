@@ -99,7 +99,7 @@ def places(lines):
             "better than uniform and each prior in": [*all_better.index[all_better]],
             "worse than": _cells(own[own.words == "worse"]),
             "no difference shown from": _cells(own[own.words == "neither"]),
-            "below the floor, as only chance or a leak explains:": _cells(below),
+            "below the floor, by chance, a leak or an error of the floor:": _cells(below),
             "of too few patients to judge:": [*own.group[own.words == "few"].unique()],
         }
         text = "\n  ".join(f"{what} {', '.join(found)}" for what, found in parts.items() if found)
