@@ -82,7 +82,7 @@ def test_the_pace_is_that_of_steps_and_images(monkeypatch):
     # Of this process, however busy the machine is.
     monkeypatch.setattr("hms_utils.networks.pace.time.perf_counter", time.process_time)
     options = {"batch_size": 8, "augment": ("swap",)}
-    small, large = (networks.measure_pace("cnn", 2, (8 * k, 16 * k), **options) for k in (2, 16))
+    small, large = (networks.measure_pace("cnn", 2, (8 * k, 16 * k), **options) for k in (2, 24))
     assert large["train"] > 2 * small["train"]
     assert large["predict"] > 0 and large["memory"] > small["memory"] / 2
     assert small["compile"] > small["train"] * 8

@@ -105,6 +105,8 @@ def _check(times, name, unit):
     usual = [_UNITS[unit] / SFREQ] if unit else [size / SFREQ for size in _UNITS.values()]
     usual += [1] * counted
     steps = np.diff(times)
+    if counted:  # tables that were joined begin anew
+        steps = steps[times[1:] != times[0]]
     if not steps.any():
         return
     if counted and (steps <= 0).all():  # counted down

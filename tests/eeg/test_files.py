@@ -195,6 +195,7 @@ CLOCK = pd.date_range("2021-03-04 23:59:59", periods=401, freq="5ms")
         ("Unnamed: 0", PLACES[::-1]),
         ("index", PLACES.astype(float)),
         ("sample", PLACES[::-1].astype(np.uint16)),
+        ("sample", PLACES % 150),
         ("time", CLOCK[:400].strftime("%H:%M:%S.%f")),
         ("datetime", CLOCK[:400].strftime("%d.%m.%Y %H:%M:%S.%f")),
         ("time", (PLACES * 5).astype(str)),

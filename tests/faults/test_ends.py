@@ -13,12 +13,13 @@ import pytest
 from hms_utils import chain, paths
 
 WORK = """
+import os
 import time
 from joblib import delayed
 from hms_utils.threads import processes
 
 def work():
-    print("working", flush=True)
+    os.write(1, b"working\\n")  # in one piece: two write at once
     time.sleep(60)
 
 processes(3)([delayed(work)() for _ in range(2)])  # one of them has nothing to do
