@@ -106,7 +106,7 @@ def _check(times, name, unit):
     usual += [1] * counted
     steps = np.diff(times)
     if counted:  # tables that were joined begin anew
-        steps = steps[times[1:] != times[0]]
+        steps = steps[times[1:] != times[:1]]
     if not steps.any():
         return
     if counted and (steps <= 0).all():  # counted down
