@@ -27,7 +27,8 @@ def open_clinical(path):
     Returns
     -------
     dict
-        ``n_samples``, ``read``, ``start`` and ``notes`` of a `recording.Recording`.
+        ``n_samples``, ``read``, ``start`` and ``notes`` of a `recording.Recording`, and
+        ``looked``, its `sample_parts`.
 
     Raises
     ------
@@ -72,6 +73,7 @@ def open_clinical(path):
         "read": read,
         "start": clock and clock + delay,
         "notes": (*notes, *_oddities(file, clock)),
+        "looked": looked,
     }
 
 

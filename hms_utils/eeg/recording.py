@@ -84,13 +84,11 @@ def open_recording(path):
         raise ValueError(f"{path}: expected a .parquet, .edf or .bdf file by its name")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: expected a recording, found no such file")
-    if kind == ".parquet":
-        recording = Recording(path, **_open_parquet(path))
-    else:
-        recording = Recording(path, **open_clinical(path))
+    opened = _open_parquet(path) if kind == ".parquet" else open_clinical(path)
+    samples = opened.pop("looked")
+    recording = Recording(path, **opened)
     if recording.seconds < EEG_SECONDS:
         raise ValueError(f"{path}: expected {EEG_SECONDS} s or more, found {recording.seconds:g} s")
-    samples = sample_parts(recording.read, recording.n_samples)
     differences = differences_of(samples)
     try:
         notes = [judge_amplitude(amplitude(differences))]
@@ -127,10 +125,15 @@ def _open_parquet(path):
         name for name, gap in zip(ELECTRODES, np.isnan(electrodes).all(axis=0), strict=True) if gap
     ]:
         notes = [f"without {', '.join(missing)}, which count as gaps", *notes]
+
+    def read(start, stop):
+        return eeg[start:stop]
+
     return {
         "n_samples": len(eeg),
-        "read": lambda start, stop: eeg[start:stop],
+        "read": read,
         "notes": tuple(notes),
+        "looked": sample_parts(read, len(eeg)),
     }
 
 
