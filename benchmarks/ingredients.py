@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks import lessons
 from hms_utils import eeg, scores
-from hms_utils.constants import CHAINS, PREDICTION_COLUMNS, VOTE_COLUMNS
+from hms_utils.constants import CHAINS, CLASSES, PREDICTION_COLUMNS, VOTE_COLUMNS
 from hms_utils.images import make_folds
 from hms_utils.networks import Stage, models, training
 from hms_utils.networks.backend import keras
@@ -68,7 +68,7 @@ def grey(n_views, tile_shape, *, weights_file):
         elif isinstance(layer, layers.Dropout):
             layer.rate = 0.0
     x = layers.Dropout(0.3, name="dropout")(backbone.output)
-    x = layers.Dense(len(lessons.CLASSES), name="logits")(x)
+    x = layers.Dense(len(CLASSES), name="logits")(x)
     return keras.Model(images, layers.Softmax(name="probabilities")(x), name="efficientnet_b0")
 
 
