@@ -1,6 +1,6 @@
 """What EfficientNetB0 adds to the basic CNN, and when: by number of patients.
 
-    python -m hms_utils sample --patients 1800 --max-eegs 4 --seed 7 --out D
+    python -m hms_utils sample --patients 1800 --max-eegs 1 --seed 7 --out D
     python benchmarks/learning_curve.py --data-dir D --output-dir O [--weights-file FILE]
 
 Every network is trained on 50, 100, ... patients, the smaller sets parts of the larger

@@ -29,8 +29,8 @@ PICTURES = {
     "pattern_gpd": (
         "pattern_gpd",
         "One window",
-        "Generalised periodic discharges: 50 seconds as a reader has them, what networks see of "
-        "them, and the ten minutes around them. The shaded ten seconds are what experts judge.",
+        "Generalised periodic discharges: 50 seconds as a reader has them, their spectrograms, and "
+        "the ten minutes around them. The shaded ten seconds are what experts judge.",
     ),
     "comparison": (
         "comparison",
@@ -40,7 +40,7 @@ PICTURES = {
     ),
     "by_patients": (
         "by_patients",
-        "What EfficientNetB0 adds",
+        "By number of patients",
         "The same of windows with ten or more votes, at the number of patients that each network "
         "learnt from, with the weights that it started from.",
     ),
@@ -53,7 +53,8 @@ PICTURES = {
     "course": (
         None,
         "A recording over time",
-        "Every ten seconds an answer, above the spectrogram of both sides.",
+        "Every ten seconds an answer, above the spectrogram of both sides, to a training "
+        "recording, whose patient all networks but those of one fold have learnt from.",
     ),
 }
 

@@ -26,7 +26,7 @@ TINY = ("REDUCE=[8,8]", "N_FOLDS=2", "EPOCHS_RANDOM=1", *TRAINING)
 
 
 def run(*arguments):
-    return CliRunner(catch_exceptions=False).invoke(main, ["run", *map(str, arguments)])
+    return CliRunner().invoke(main, ["run", *map(str, arguments)], catch_exceptions=False)
 
 
 def options(assignments):

@@ -102,7 +102,7 @@ def test_drawing_is_timed_on_some_recordings(sample_dir):
 
 def test_command_runs_nothing(sample_dir, tmp_path, paces):
     arguments = ["run", "--estimate", "--data-dir", sample_dir, "--output-dir", tmp_path / "out"]
-    result = CliRunner(catch_exceptions=False).invoke(main, [*map(str, arguments), "--only", "3"])
+    result = CliRunner().invoke(main, [*map(str, arguments), "--only", "3"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "03_cnn_baseline" in result.output and "cheaper" in result.output
     assert np.all([name not in result.output for name in ("01_eda", "06_submission")])

@@ -76,23 +76,32 @@ def shared_classes(classes, folds, rows, cases, by_pixels):
     Returns
     -------
     DataFrame
-        For each row the share of ``cases`` of its class, that of cases ``by pixels``, and that
-        of all windows that they were chosen from, ``by chance``; ``- pixels`` and ``- chance``
-        are the differences. NaN where the row has no class. For `scores.summarise`.
+        For each row the share of its class among those of its ``cases`` that have one, among
+        those ``by pixels``, and among all windows that they were chosen from, ``by chance``;
+        ``- pixels`` and ``- chance`` are the differences. NaN where the row has no class, or
+        where none of these has. For `scores.summarise`.
     """
     own = classes[rows]
-    of_all = [(classes[folds != folds[row]] == classes[row]).mean() for row in rows]
+    found = {
+        "cases": classes[cases],
+        "by pixels": classes[by_pixels],
+        "by chance": [classes[folds != folds[row]] for row in rows],
+    }
     table = pd.DataFrame(
         {
-            "cases": (classes[cases] == own[:, None]).mean(axis=1),
-            "by pixels": (classes[by_pixels] == own[:, None]).mean(axis=1),
-            "by chance": of_all,
+            name: [_share(part, of) for part, of in zip(parts, own, strict=True)]
+            for name, parts in found.items()
         }
     )
     table["- pixels"] = table["cases"] - table["by pixels"]
     table["- chance"] = table["cases"] - table["by chance"]
     table.loc[own < 0] = np.nan
     return table
+
+
+def _share(classes, own):
+    known = classes[classes >= 0]
+    return (known == own).mean() if len(known) else np.nan
 
 
 def _largest(alike, count):

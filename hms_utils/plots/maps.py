@@ -12,7 +12,7 @@ def draw_maps(image, marks, axes, *, views):
     """Draw each view of a window in grey, and over it what a map marks most.
 
     Chains are averaged: networks read several in one place, so a map cannot tell which of
-    them speaks, and hiding one at a time does not find a pattern's side either.
+    them speaks.
 
     Parameters
     ----------

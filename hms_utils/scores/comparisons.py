@@ -104,9 +104,9 @@ def differences(table, predictions, pairs):
     -------
     DataFrame
         For each pair, on all rows and on those with ten or more votes: ``model,
-        against, group, difference, low, high, n_patients``, the mean difference of row
-        divergences and the bounds of its 95 % patient bootstrap; negative where
-        `model` is the better one.
+        against, group, difference, low, high, unlike, n_patients``, the mean difference of
+        row divergences and the bounds of its 95 % patient bootstrap, negative where `model`
+        is the better one, and the share of rows on which the two differ at all.
     """
     votes, patients = table[list(VOTE_COLUMNS)].to_numpy(), table.patient_id.to_numpy()
     rows = {name: row_divergence(votes, answer) for name, answer in predictions.items()}
@@ -118,8 +118,9 @@ def differences(table, predictions, pairs):
                 of = patients[chosen]
                 bounds = bootstrap.interval(values, of)
                 n_patients = len(np.unique(of))
-                lines.append((model, against, group, values.mean(), *bounds, n_patients))
-    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
+                unlike = (values != 0).mean()
+                lines.append((model, against, group, values.mean(), *bounds, unlike, n_patients))
+    columns = ["model", "against", "group", "difference", "low", "high", "unlike", "n_patients"]
     return pd.DataFrame(lines, columns=columns)
 
 

@@ -216,8 +216,8 @@ def blend(fitted):
     if len(shares) == 1:
         others = " and ".join(name for name in fitted if name not in shares)
         return (
-            f"{first} alone answers: on folds that shares were not fitted to, a mixture with "
-            f"{others} was no better, or all folds leave less than a hundredth for it."
+            f"{first} alone answers: on folds that shares were not fitted to, the mean of a "
+            f"mixture with {others} was no lower, or all folds leave less than a hundredth for it."
         )
     mixed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     return (
@@ -240,9 +240,10 @@ def difference(lines):
         words = "of too few patients to judge" if _few(line) else words
         words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+z.3f")
+        partly = f", answers differ in {line.unlike:.0%} of the rows" * (0 < line.unlike < 1)
         said.append(
             f"{line.model} against {line.against}, {line.group}: {line.difference:+z.3f} "
-            f"{bounds}, {words}"
+            f"{bounds}, {words}{partly}"
         )
     return "\n".join(said)
 
@@ -428,7 +429,8 @@ def cases(summary):
     """
     of = summary.loc["cases"]
     said = [
-        f"The cases have the experts' class in {of['mean']:.1%} {_bounds(of.low, of.high, '.1%')}"
+        f"Of the cases with a consensus {of['mean']:.1%} {_bounds(of.low, of.high, '.1%')} have "
+        "the window's class"
     ]
     for name, other in (("chance", "windows by chance"), ("pixels", "cases by pixels alone")):
         gain = summary.loc[f"- {name}"]

@@ -71,8 +71,15 @@ def test_missing_table(tmp_path):
 )
 def test_bad_train_table_is_refused_by_name(table, tmp_path, change, message):
     change(table).to_csv(tmp_path / "train.csv", index=False)
+    (tmp_path / "train_spectrograms").mkdir()
+    (tmp_path / "train_spectrograms" / "7.parquet").touch()
     with pytest.raises(ValueError, match=rf"train\.csv: expected .*{message}"):
         load_metadata(tmp_path, "train")
+
+
+def test_patients_may_share_the_id_of_a_spectrogram_that_is_not_there(table, tmp_path):
+    table.assign(spectrogram_id=7).to_csv(tmp_path / "train.csv", index=False)
+    assert (load_metadata(tmp_path, "train").spectrogram_id == 7).all()
 
 
 def test_exponents_with_all_digits_are_read(table, tmp_path):

@@ -53,6 +53,15 @@ def test_what_is_odd_in_a_parquet_file_is_noted(write_parquet):
     assert np.isnan(opened.read(7, 8)[0, 0])
 
 
+def test_a_parquet_file_without_a_chain_is_refused(write_parquet):
+    path = write_parquet(lambda frame: frame.assign(F7=np.nan, T3=np.nan))
+    message = (
+        r"a\.parquet: expected electrodes of four chains, found no F7, T3: chain LL keeps 1 of"
+    )
+    with pytest.raises(ValueError, match=message):
+        open_recording(path)
+
+
 @pytest.mark.parametrize("value", [-32768, 9999, 0])
 def test_one_value_in_all_electrodes_of_a_parquet_file_is_a_gap(write_parquet, value):
     blank = np.r_[2000:2600, 4000:4020]

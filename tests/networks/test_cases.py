@@ -62,7 +62,11 @@ def test_shares_are_those_of_the_rows_class():
     found = table.iloc[0]
     assert found["cases"] == pytest.approx(2 / 3)
     assert found["by pixels"] == 0
-    assert found["by chance"] == pytest.approx(2 / 5)
-    assert found["- chance"] == pytest.approx(2 / 3 - 2 / 5)
+    assert found["by chance"] == pytest.approx(2 / 4)  # the fifth has no class to share
+    assert found["- chance"] == pytest.approx(2 / 3 - 2 / 4)
+    partly = networks.shared_classes(classes, folds, np.array([0]), np.array([[1, 4]]), cases)
+    assert partly["cases"].item() == 1
+    unknown = networks.shared_classes(classes, folds, np.array([0]), np.array([[4]]), cases)
+    assert unknown[["cases", "- chance"]].isna().all(axis=None)
     none = networks.shared_classes(classes, folds, np.array([4]), cases, by_pixels)
     assert none.isna().all(axis=None)

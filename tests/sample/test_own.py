@@ -200,7 +200,7 @@ def test_the_example_of_the_page_runs(recordings, tmp_path, monkeypatch):
     files, _ = recordings
     for name in ("ward1.edf", "ward2.edf", "night.edf"):
         (tmp_path / name).write_bytes(files["a.edf"].read_bytes())
-    result = CliRunner(catch_exceptions=False).invoke(main, shlex.split(command))
+    result = CliRunner().invoke(main, shlex.split(command), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "own: 4 labels of 2 patients, 1 test recordings" in result.output
     assert len(pd.read_csv(tmp_path / "own" / "train.csv")) == 4

@@ -92,8 +92,8 @@ def test_who_answers_is_told_with_the_reason():
     both = sentences.blend(fitted(cnn=0.6, b0=0.4))
     assert both.startswith("A mixture answers, cnn 60%, b0 40%") and "lower than that of" in both
     assert sentences.blend(fitted(cnn=0.0, b0=1.0)) == (
-        "b0 alone answers: on folds that shares were not fitted to, a mixture with cnn was no "
-        "better, or all folds leave less than a hundredth for it."
+        "b0 alone answers: on folds that shares were not fitted to, the mean of a mixture "
+        "with cnn was no lower, or all folds leave less than a hundredth for it."
     )
     assert sentences.blend(fitted(cnn=1.0)) == "cnn answers, the only network."
 
@@ -109,8 +109,8 @@ def test_who_answers_is_told_with_the_reason():
     ],
 )
 def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds, words):
-    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
-    line = ("blend", "cnn", "all rows", np.mean(bounds), *bounds, 40)
+    columns = ["model", "against", "group", "difference", "low", "high", "unlike", "n_patients"]
+    line = ("blend", "cnn", "all rows", np.mean(bounds), *bounds, float(any(bounds)), 40)
     lines = pd.DataFrame([line], columns=columns)
     assert sentences.difference(lines).endswith(f", {words}")
     if any(bounds):
@@ -119,9 +119,12 @@ def test_a_difference_is_said_only_where_its_interval_does_not_reach_zero(bounds
 
 
 def test_a_bound_that_is_printed_as_zero_shows_nothing():
-    columns = ["model", "against", "group", "difference", "low", "high", "n_patients"]
-    line = pd.DataFrame([("b0", "cnn", "all rows", -0.007, -0.014, -0.0004, 40)], columns=columns)
-    assert "+0.000), no difference shown" in sentences.difference(line)
+    columns = ["model", "against", "group", "difference", "low", "high", "unlike", "n_patients"]
+    cells = [("b0", "cnn", "all rows", -0.007, -0.014, -0.0004, 1.0, 40)]
+    line = pd.DataFrame(cells, columns=columns)
+    assert sentences.difference(line).endswith("+0.000), no difference shown")
+    partly = sentences.difference(line.assign(unlike=0.34))
+    assert partly.endswith("no difference shown, answers differ in 34% of the rows")
     marks = sentences.places(line.assign(mark="prior"))
     assert marks == "b0: no difference shown from prior in all rows -0.007 (-0.014 to +0.000)"
     near = sentences.by_patients(patients((85, -0.007, -0.014, -0.0004, 40)))
@@ -293,7 +296,10 @@ def test_cases_are_said_to_be_alike_only_where_the_interval_says_so():
     }
     table = pd.DataFrame(lines, columns).T
     said = sentences.cases(table)
-    assert "32.0% (28.0% to 37.0%); than windows by chance, 17.0%: more often, +15.0 points" in said
+    assert said.startswith(
+        "Of the cases with a consensus 32.0% (28.0% to 37.0%) have the window's class"
+    )
+    assert "than windows by chance, 17.0%: more often, +15.0 points" in said
     assert "by pixels alone, 31.0%: no difference shown, +1.0 points (-3.0 to +5.0)" in said
     worse = table.assign(low=-0.2, high=-0.1)
     assert sentences.cases(worse).count("less often") == 2

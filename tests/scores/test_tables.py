@@ -296,6 +296,9 @@ def test_differences_are_paired():
     expected = metric.kl_divergence(votes, better) - metric.kl_divergence(votes, worse)
     assert lines.difference[0] == pytest.approx(expected)
     assert lines.low[0] < expected < lines.high[0] < 0
+    assert lines.unlike.tolist() == [1, 1]
+    half = np.where(np.arange(200)[:, None] < 100, better, worse)
+    assert scores.differences(table, {"a": better, "b": half}, [("a", "b")]).unlike[0] == 0.5
     card = scores.scorecard(table, {"a": better}).set_index(["model", "group"])
     assert lines.high[0] - lines.low[0] < (card.high - card.low)["a", "all rows"]
 
