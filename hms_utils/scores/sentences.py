@@ -240,7 +240,7 @@ def difference(lines):
         words = "of too few patients to judge" if _few(line) else words
         words = "the same answers" if line.low == line.high == 0 else words
         bounds = _bounds(line.low, line.high, "+z.3f")
-        partly = f", answers differ in {line.unlike:.0%} of the rows" * (0 < line.unlike < 1)
+        partly = f", answers differ in {line.unlike:.0%} of the rows" * (0 < line.unlike < 0.5)
         said.append(
             f"{line.model} against {line.against}, {line.group}: {line.difference:+z.3f} "
             f"{bounds}, {words}{partly}"

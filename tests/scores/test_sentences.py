@@ -125,6 +125,7 @@ def test_a_bound_that_is_printed_as_zero_shows_nothing():
     assert sentences.difference(line).endswith("+0.000), no difference shown")
     partly = sentences.difference(line.assign(unlike=0.34))
     assert partly.endswith("no difference shown, answers differ in 34% of the rows")
+    assert sentences.difference(line.assign(unlike=0.6)).endswith("no difference shown")
     marks = sentences.places(line.assign(mark="prior"))
     assert marks == "b0: no difference shown from prior in all rows -0.007 (-0.014 to +0.000)"
     near = sentences.by_patients(patients((85, -0.007, -0.014, -0.0004, 40)))
