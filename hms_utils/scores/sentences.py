@@ -382,7 +382,7 @@ def maps(summary):
         As `scores.summarise` returns it, of what `networks.explain` and, where patterns
         were planted, `networks.planted_shares` measured.
     """
-    said, passed, judged = [], 0, 0
+    said, passed, judged, made = [], 0, 0, 0
     for test, claim in _MAP_TESTS.items():
         if test in summary.index and not summary.n_patients[test]:
             said.append(f"{claim}: not to be said, as no window here can show it")
@@ -390,12 +390,13 @@ def maps(summary):
             line = summary.loc[test]
             words = _verdict(line.low, line.high, "shown", "refuted", digits=2)
             words = "not to be said of so few" if _few(line) else words
+            made += 1
             passed += words == "shown"
             judged += not words.startswith("not to be said")
             numbers = f"{line['mean']:+z.2f} {_bounds(line.low, line.high, '+z.2f')}"
             of = f"{line.n_patients:.0f} patient{'s' if line.n_patients != 1 else ''}"
             said.append(f"{claim}: {words}, {numbers}, {of}")
-    rest = f" ({len(said)} were made)" * (judged < len(said))
+    rest = f" (made: {made})" * (judged < made)
     return f"passes {passed} of {judged} tests that can be judged{rest}: " + "; ".join(said)
 
 

@@ -262,13 +262,14 @@ def test_all_tests_of_maps_are_reported():
     assert against.startswith("passes 1 of 3") and "is needed: refuted" in against
     assert sentences.maps(summary(difference=(0.9, 1.3))).startswith("passes 1 of 1 tests that")
     unknown = sentences.maps(summary(**{"time - chance": (np.nan, np.nan)}))
-    assert "passes 0 of 0" in unknown and "(1 were made)" in unknown and "not to be" in unknown
+    assert "passes 0 of 0" in unknown and "(made: 1)" in unknown and "not to be" in unknown
     none = sentences.maps(summary(n_patients=0, **{"time - chance": (np.nan, np.nan)}))
+    assert none.startswith("passes 0 of 0 tests that can be judged: ")
     assert none.endswith(
         "it leans to the pattern's seconds: not to be said, as no window here can show it"
     )
     few = sentences.maps(summary(n_patients=6, **found))
-    assert few.startswith("passes 0 of 0 tests that can be judged (3 were made): ")
+    assert few.startswith("passes 0 of 0 tests that can be judged (made: 3): ")
     assert few.count("not to be said of so few") == 3
     nothing = sentences.maps(summary(difference=(-0.0004, 0.0002)))
     assert "is needed: not shown, +0.00 (+0.00 to +0.00)" in nothing
