@@ -30,7 +30,7 @@ PICTURES = {
         "pattern_gpd",
         "One window",
         "Generalised periodic discharges: 50 seconds as a reader has them, their spectrograms, and "
-        "the ten minutes around them. The shaded ten seconds are what experts judge.",
+        "that of the minutes around them. The shaded ten seconds are what experts judge.",
     ),
     "comparison": (
         "comparison",

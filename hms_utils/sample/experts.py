@@ -2,8 +2,8 @@
 
 First a look is drawn, then it is judged. A panel of ten or more names what is
 to be seen, and the less of it, the further its opinions are apart. One to seven
-raters judge much the same looks otherwise: they agree with each other, and where
-three or more were asked they lean to seizures and rhythms, as in the real table.
+raters see another mix of looks and judge otherwise: they agree with each other, and
+where three or more were asked they lean to seizures and rhythms, as in the real table.
 The numbers are fitted to that table's figures (`benchmarks.sample.REAL_TABLE`).
 """
 
