@@ -188,7 +188,7 @@ def is_noise(differences):
     """Return whether all differences have as much power a Hz in every band up to 45 Hz.
 
     That of EEG falls with frequency, and muscles and mains raise single bands: in each of 98 real
-    recordings some difference had 77 times as much or more in one band as in another. Samples
+    recordings some difference had 76 times as much or more in one band as in another. Samples
     whose bytes are out of place, as of a file that was sent as text or lost a byte, are white
     noise.
 
