@@ -3,11 +3,11 @@
     python -m benchmarks.doubt --output-dir O [--weights-file FILE]
 
 One window of each patient of the sample, all judged by panels, as its test set is; the
-networks of notebooks 3 and 4 at the size of quick images, trained on the first 1,000, 4,000
-and 19,000 patients, judged on the last 1,000 of 20,000. Temperature and shares of the blend
+networks of notebooks 3 and 4 at the size of quick images, trained on the first 2,000 and
+19,000 patients, judged on the last 1,000 of 20,000. Temperature and shares of the blend
 are fitted on one half of these for the other. FILE is Keras' efficientnetb0_notop.h5; without
-it the CNN alone is trained. What is complete in O is not done again. An hour and a half on two
-cores, a third of it to draw the windows.
+it the CNN alone is trained. What is complete in O is not done again. An hour on two cores,
+a third of it to draw the windows.
 """
 
 import functools
@@ -31,12 +31,12 @@ from hms_utils.threads import processes
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 PATIENTS, JUDGED = 20_000, 1_000
-SIZES = (19_000, 4_000, 1_000)
+SIZES = (19_000, 2_000)
 SEED, REDUCE = 11, (4, 4)
 AUGMENT = ("swap", "reverse", "narrow")
 TRUTH = [f"true_{name}" for name in VOTE_COLUMNS]
 STAGES = {
-    "cnn": Stage("panels", 14, 2e-3),
+    "cnn": Stage("panels", 10, 2e-3),
     "efficientnet_b0": Stage("panels", 10, 1e-3),
 }
 
@@ -83,7 +83,9 @@ def answer(name, size, images, table, weights_file, file):
             STAGES[name], np.arange(size), held_out=judged, choose=judged[:0], seed=0,
             label=f"{name}, {size} windows",
         )  # fmt: skip
-        answers = pd.DataFrame(fitter.predict(judged), columns=list(PREDICTION_COLUMNS))
+        answers = pd.DataFrame(
+            fitter.predict(judged, flipped=True), columns=list(PREDICTION_COLUMNS)
+        )
         with paths.replacing(file) as temporary:
             answers.to_parquet(temporary, index=False)
     return pd.read_parquet(file).to_numpy(float)

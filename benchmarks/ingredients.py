@@ -98,6 +98,7 @@ AVERAGING = functools.partial(keras.optimizers.AdamW, use_ema=True, ema_momentum
 CELLS = {
     "CNN, eeg10 and wave": ("", CNN),
     "CNN, another seed": ("CNN, eeg10 and wave", CNN | {"seed": 1}),
+    "CNN, a third seed": ("CNN, eeg10 and wave", CNN | {"seed": 2}),
     "CNN, eeg50 and eeg10": ("CNN, eeg10 and wave", CNN | {"views": ("eeg50", "eeg10")}),
     "CNN, wave alone": ("CNN, eeg10 and wave", CNN | {"views": ("wave",)}),
     "CNN, eeg10 alone": ("CNN, eeg10 and wave", CNN | {"views": ("eeg10",)}),
@@ -124,6 +125,7 @@ CELLS = {
     ),
     "B0, blocks dropped": ("B0, pretrained", B0 | {"build": blocks_dropped}),
     "B0, another seed": ("B0, pretrained", B0 | {"seed": 1}),
+    "B0, a third seed": ("B0, pretrained", B0 | {"seed": 2}),
     "B0, twice the rate": (
         "B0, pretrained",
         B0 | {"stages": (Stage("all rows", 10, 2e-3), lessons.B0_WELL)},
@@ -144,6 +146,7 @@ PAIRS = (
     ("CNN, eeg50, eeg10 and wave", "CNN, eeg50 and eeg10"),
     ("CNN, eeg50, eeg10 and wave", "CNN, all four views"),
     ("B0, another seed", "CNN, another seed"),
+    ("B0, a third seed", "CNN, a third seed"),
     ("B0, weights averaged", "B0, another seed"),
 )
 
