@@ -90,8 +90,8 @@ class Lesson:
 
 
 # Relative changes of KL, from public notebooks and write-ups of the competition: the
-# EfficientNetB0 starters (lines 1, 4 to 6, 8 to 10), published out-of-fold predictions
-# (2, 3), the third and other leading places (7, 11).
+# EfficientNetB0 starters (lines 1, 4, 5, 8 to 10), published out-of-fold predictions
+# (2, 3), the third and other leading places (6, 7, 11).
 LESSONS = (
     Lesson(
         "soft shares, not the majority, as target",
@@ -135,7 +135,7 @@ LESSONS = (
         "0.63 to 0.59",
     ),
     Lesson(
-        "10 s beside 50 s and 10 min",
+        "10 s beside 50 s (sample: and 10 min)",
         "50 s and 10 min",
         "one stage",
         scores.WELL,

@@ -64,7 +64,7 @@ def find_electrodes(labels, rates=None):
 
     Scalp electrodes come before others, and all have one reference, or those of each
     side have: in differences it must cancel. The differences of the double banana
-    themselves are taken where a file holds more of them.
+    themselves are taken where a file holds more of them by labels of the same kind.
 
     Parameters
     ----------
