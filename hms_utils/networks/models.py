@@ -14,7 +14,7 @@ _BANDS = 32  # of frequency, in the basic CNN
 def build_cnn(n_views, tile_shape, *, filters=(24, 48, 96, 96), dropout=0.3):
     """Build the basic CNN.
 
-    Each view has its own stack, as the same place in two of them is another time.
+    Each view has its own stack, as the same place in two of them is another time or thing.
     Within a view every chain is a channel, so the same place is the same frequency
     and time in all of them, and left and right stay apart through global pooling.
     Frequencies are averaged to at most 32 bands, still finer than a frame resolves;
