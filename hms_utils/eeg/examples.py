@@ -1,6 +1,8 @@
 """Windows to look at: of each class one that teaches, and what can be measured of it."""
 
+import functools
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy import signal
@@ -61,7 +63,8 @@ def find_examples(windows, data_dir, *, n_candidates=20):
 
     Of seizures it is the one that stands out most from its ten minutes, as a seizure has a
     beginning and an end. Of "other" there is a second one, whose largest second is largest
-    beside its usual ones, as an artefact's is. What cannot be read is named and passed over.
+    beside its usual ones, as an artefact's is. Of the others it is the clearest without a gap
+    in the two minutes around it, if there is one. What cannot be read is named and passed over.
 
     Parameters
     ----------
@@ -86,10 +89,10 @@ def find_examples(windows, data_dir, *, n_candidates=20):
         order = np.argsort(-of_class, kind="stable")
         order = order[of_class[order] > _AS_CLEAR * of_class[order[0]]]
         order = order[~windows.eeg_id.iloc[order].isin([each.eeg_id for each in found])]
-        count = 1 if measure is None else n_candidates
-        candidates = _read(windows, data_dir, order, title, count)
-        if candidates:
-            found.append(max(candidates, key=measure or (lambda _: 0)))
+        candidates = islice(_read(windows, data_dir, order, title), n_candidates)
+        choose = functools.partial(max, key=measure, default=None) if measure else _without_gap
+        if chosen := choose(candidates):
+            found.append(chosen)
         else:
             print(f"no example of {title}: nobody voted for it, or no other file can be read")
     return found
@@ -99,9 +102,9 @@ def _class(title):
     return title.partition(",")[0]
 
 
-def _read(windows, data_dir, numbers, name, count):
-    """Read the first windows that can be read, as examples of a class."""
-    candidates, column = [], f"{_class(name).lower()}_vote"
+def _read(windows, data_dir, numbers, name):
+    """Read one window after the other, as examples of a class."""
+    column = f"{_class(name).lower()}_vote"
     for number in numbers:
         row = windows.iloc[number]
         try:
@@ -110,10 +113,19 @@ def _read(windows, data_dir, numbers, name, count):
             print(f"passed over: {error}")
             continue
         votes = f"{row[column]} of {row.n_votes}"
-        candidates.append(Example(name, votes, int(row.eeg_id), *window))
-        if len(candidates) == count:
-            break
-    return candidates
+        yield Example(name, votes, int(row.eeg_id), *window)
+
+
+def _without_gap(candidates):
+    """Return the first without a gap in its EEG and the two minutes around it, else the first."""
+    first = None
+    for example in candidates:
+        first = first or example
+        middle, half = len(example.spectrogram) // 2, 60 // SPECTROGRAM_STEP
+        around = example.spectrogram[middle - half : middle + half]
+        if not np.isnan(example.eeg).any() and not np.isnan(around).any():
+            return example
+    return first
 
 
 def _rise(example):

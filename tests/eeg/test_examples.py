@@ -71,6 +71,25 @@ def test_a_seizure_is_the_one_that_stands_out_of_its_ten_minutes(sample_dir, win
     assert [each.eeg_id for each in found] == [windows.eeg_id[rows[1]]]
 
 
+@pytest.mark.parametrize("gaps", [1, 2])
+def test_the_clearest_without_a_gap_is_shown_if_there_is_one(sample_dir, windows, tmp_path, gaps):
+    rows = windows.drop_duplicates("spectrogram_id").index[:2]
+    shutil.copytree(sample_dir, tmp_path / "data")
+    for number, row in enumerate(rows):
+        power = np.ones((300, 400), np.float32)
+        power[140:150] = np.nan if number < gaps else 1
+        table = pd.DataFrame(power, columns=list(SPECTROGRAM_COLUMNS))
+        table.insert(0, "time", np.arange(1, 600, 2))
+        path = tmp_path / "data" / "train_spectrograms" / f"{windows.spectrogram_id[row]}.parquet"
+        table.to_parquet(path)
+        eeg = pd.DataFrame(noise(number), columns=list(EEG_COLUMNS))
+        eeg.to_parquet(tmp_path / "data" / "train_eegs" / f"{windows.eeg_id[row]}.parquet")
+    clear = votes_for(windows, rows, "LPD").loc[rows]
+    clear = clear.assign(spectrogram_label_offset_seconds=0.0)
+    found = find_examples(clear, tmp_path / "data")
+    assert [each.eeg_id for each in found] == [windows.eeg_id[rows[gaps % 2]]]
+
+
 def test_the_artefact_is_the_window_with_the_largest_second(write, sample_dir, windows):
     calm, bursting = windows.drop_duplicates("eeg_id").index[:2]
     eeg = noise(1)
