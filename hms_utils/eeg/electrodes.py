@@ -15,7 +15,7 @@ from hms_utils.constants import (
 )
 from hms_utils.eeg.channel_labels import NAMES, doubt, read_label
 
-LEAST = 2  # differences that a chain needs
+_LEAST = 2  # differences that a chain needs
 _UNNAMED = "reference without a name"
 _SIDES = {"left": ("LL", "LP"), "right": ("RL", "RP")}
 
@@ -96,7 +96,7 @@ def find_electrodes(labels, rates=None):
     common = [_against_one(group, read) for group in _grouped(read_electrodes)]
     differences = _themselves(read_electrodes)
     choices = [*common, *_two_sides(common), differences]
-    good = [one for one in choices if min(one.kept.values()) >= LEAST and not one.doubt]
+    good = [one for one in choices if min(one.kept.values()) >= _LEAST and not one.doubt]
     if not good:
         raise ValueError(_refusal(common, differences))
     best = min(good, key=lambda one: (one.kind, -sum(one.kept.values())))
@@ -133,15 +133,14 @@ def _against_one(group, read):
     return _Choice(
         label.kind,
         places,
-        {chain: count_differences(chain, {*places, zero}) for chain in CHAINS},
+        {chain: _count(chain, {*places, zero}) for chain in CHAINS},
         label.shown and f"reference {label.shown}",
         doubt({read[place].name for place in group}, [other.name for other in beside]),
         zero=zero,
     )
 
 
-def count_differences(chain, electrodes):
-    """Return how many differences of a chain a set of electrodes has."""
+def _count(chain, electrodes):
     return sum({*pair} <= electrodes for pair in pairwise(CHAINS[chain]))
 
 
@@ -156,7 +155,7 @@ def _two_sides(common):
         one
         for one in common
         if not one.zero
-        and any(min(one.kept[c] for c in chains) >= LEAST for chains in _SIDES.values())
+        and any(min(one.kept[c] for c in chains) >= _LEAST for chains in _SIDES.values())
     ]
     for left, right in permutations(halves, 2):
         if left.kind == right.kind:
@@ -211,7 +210,7 @@ def _left_aside(labels, read, best, places):
 def _refusal(common, differences):
     """Return what is wrong where nothing can be taken."""
     for one in common:
-        if one.doubt and min(one.kept.values()) >= LEAST:
+        if one.doubt and min(one.kept.values()) >= _LEAST:
             return (
                 f"expected electrodes on the scalp, found {one.doubt}: from contacts of depth "
                 "electrodes these cannot be told; name those of the scalp as EEG Fp1, EEG F3, …"
@@ -222,12 +221,29 @@ def _refusal(common, differences):
     if sum(differences.kept.values()) > sum(best.kept.values()):
         best, wanted = differences, BIPOLAR_COLUMNS[:-1]
         what = "differences of four chains, found bipolar derivations"
-    elif all(count_differences(chain, named) >= LEAST for chain in CHAINS):
+    elif all(_count(chain, named) >= _LEAST for chain in CHAINS):
         found = ", ".join(f"{len(one.places)} with {one.note or _UNNAMED}" for one in common)
         return f"expected electrodes against one reference, found {found}"
     missing = [name for name in wanted if name not in {*best.places, best.zero}]
-    chain = min(best.kept, key=best.kept.get)
-    return (
-        f"expected the {what}, missing {missing}: "
-        f"{chain} keeps {best.kept[chain]} of its 4 differences and needs {LEAST}"
-    )
+    return f"expected the {what}, missing {missing}: {_fewest(best.kept)}"
+
+
+def _fewest(kept):
+    """Say which chain keeps the fewest differences."""
+    chain = min(kept, key=kept.get)
+    return f"{chain} keeps {kept[chain]} of its 4 differences and needs {_LEAST}"
+
+
+def require_chains(missing):
+    """Check that each chain keeps two of its differences where electrodes are missing.
+
+    Raises
+    ------
+    ValueError
+        If one does not.
+    """
+    kept = {chain: _count(chain, {*ELECTRODES} - {*missing}) for chain in CHAINS}
+    if min(kept.values()) < _LEAST:
+        raise ValueError(
+            f"expected the electrodes of four chains, missing {missing}: {_fewest(kept)}"
+        )

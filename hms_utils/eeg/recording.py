@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hms_utils.constants import BIPOLAR_COLUMNS, CHAINS, EEG_SECONDS, ELECTRODES, SFREQ
+from hms_utils.constants import BIPOLAR_COLUMNS, EEG_SECONDS, ELECTRODES, SFREQ
 from hms_utils.eeg.clinical import open_clinical, sample_parts
-from hms_utils.eeg.electrodes import LEAST, count_differences
+from hms_utils.eeg.electrodes import require_chains
 from hms_utils.eeg.files import read_eeg
 from hms_utils.eeg.gaps import blank_note, is_blank, stands_still
 from hms_utils.eeg.montage import (
@@ -125,14 +125,11 @@ def _open_parquet(path):
     missing = [
         name for name, gap in zip(ELECTRODES, np.isnan(electrodes).all(axis=0), strict=True) if gap
     ]
-    there = {*ELECTRODES} - {*missing}
-    kept = {chain: count_differences(chain, there) for chain in CHAINS}
-    chain = min(kept, key=kept.get)
-    if there and kept[chain] < LEAST:
-        raise ValueError(
-            f"{path}: expected electrodes of four chains, found no {', '.join(missing)}: chain "
-            f"{chain} keeps {kept[chain]} of its 4 differences and needs {LEAST}"
-        )
+    if len(missing) < len(ELECTRODES):  # without any signal it is refused by its amplitude
+        try:
+            require_chains(missing)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     if missing:
         notes = [f"without {', '.join(missing)}, which count as gaps", *notes]
 

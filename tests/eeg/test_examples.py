@@ -37,6 +37,12 @@ def votes_for(windows, rows, name, count=15):
     return changed.assign(n_votes=changed[columns].sum(axis=1), eeg_label_offset_seconds=0.0)
 
 
+def put_spectrogram(data_dir, spectrogram_id, power):
+    table = pd.DataFrame(power, columns=list(SPECTROGRAM_COLUMNS))
+    table.insert(0, "time", np.arange(1, 600, 2))
+    table.to_parquet(data_dir / "train_spectrograms" / f"{spectrogram_id}.parquet")
+
+
 def noise(seed):
     return np.random.default_rng(seed).normal(0, 20, (50 * SFREQ, 20)).astype(np.float32)
 
@@ -61,10 +67,7 @@ def test_a_seizure_is_the_one_that_stands_out_of_its_ten_minutes(sample_dir, win
     for number, row in enumerate(rows):
         power = np.ones((300, 400), np.float32)
         power[135:165] = (1, 100, np.nan)[number]
-        table = pd.DataFrame(power, columns=list(SPECTROGRAM_COLUMNS))
-        table.insert(0, "time", np.arange(1, 600, 2))
-        path = tmp_path / "data" / "train_spectrograms" / f"{windows.spectrogram_id[row]}.parquet"
-        table.to_parquet(path)
+        put_spectrogram(tmp_path / "data", windows.spectrogram_id[row], power)
     seizures = votes_for(windows, rows, "Seizure").loc[rows]
     seizures = seizures.assign(spectrogram_label_offset_seconds=0.0)
     found = find_examples(seizures, tmp_path / "data")
@@ -78,10 +81,7 @@ def test_the_clearest_without_a_gap_is_shown_if_there_is_one(sample_dir, windows
     for number, row in enumerate(rows):
         power = np.ones((300, 400), np.float32)
         power[140:150] = np.nan if number < gaps else 1
-        table = pd.DataFrame(power, columns=list(SPECTROGRAM_COLUMNS))
-        table.insert(0, "time", np.arange(1, 600, 2))
-        path = tmp_path / "data" / "train_spectrograms" / f"{windows.spectrogram_id[row]}.parquet"
-        table.to_parquet(path)
+        put_spectrogram(tmp_path / "data", windows.spectrogram_id[row], power)
         eeg = pd.DataFrame(noise(number), columns=list(EEG_COLUMNS))
         eeg.to_parquet(tmp_path / "data" / "train_eegs" / f"{windows.eeg_id[row]}.parquet")
     clear = votes_for(windows, rows, "LPD").loc[rows]

@@ -56,7 +56,7 @@ def test_what_is_odd_in_a_parquet_file_is_noted(write_parquet):
 def test_a_parquet_file_without_a_chain_is_refused(write_parquet):
     path = write_parquet(lambda frame: frame.assign(F7=np.nan, T3=np.nan))
     message = (
-        r"a\.parquet: expected electrodes of four chains, found no F7, T3: chain LL keeps 1 of"
+        r"a\.parquet: expected the electrodes of four chains, missing \['F7', 'T3'\]: LL keeps 1 of"
     )
     with pytest.raises(ValueError, match=message):
         open_recording(path)
